@@ -244,7 +244,7 @@ struct ps_service {
 	uint16_t gue_port;       /* network order */
 	uint32_t pad;
 };
-PS_SIZE_IS(struct ps_service, 72);
+PS_SIZE_IS(struct ps_service, 64);
 
 #define PS_ENDPOINT_F_DRAINING 0x1u /* takes no new flow; removed after its deadline */
 #define PS_ENDPOINT_F_REJECT 0x2u   /* stands for the weight of an invalid backendRef: new flows are refused */
