@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Each endpoint has a permutation of all entries, derived from its id: offset, offset + skip,
+ * offset + 2 skip ... modulo the prime size. Endpoints take turns in the order of their ids and
+ * each takes the first entry of its permutation that is still free. With weights, an
+ * endpoint of weight w takes its turn only in w out of every `max weight` rounds, spread evenly.
+ *
+ * Sizes are few and far apart: a table of another size is another permutation, so growing past a size moves
+ * most flows that no flow table remembers. Four times the entries per step makes that rare.
+ */
+#include "policies/maglev/build.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "dataplane/api/digest.h"
+
+#define FREE UINT16_MAX
+
+static const uint32_t sizes[] = {PS_MAGLEV_MIN_SIZE, 1021, 4093, 16381, PS_MAGLEV_WEIGHT_SIZE, 262147,
+	PS_MAGLEV_MAX_SIZE};
+#define SIZES (sizeof(sizes) / sizeof(sizes[0]))
+
+uint32_t
+ps_maglev_size(const struct ps_maglev_endpoint *endpoint, uint32_t endpoints)
+{
+	uint64_t total = 0, wanted = 100ull * endpoints, by_weight;
+	uint32_t i, smallest = UINT32_MAX;
+
+	if (endpoints == 0)
+		return 0;
+	for (i = 0; i < endpoints; i++) {
+		total += endpoint[i].weight;
+		if (endpoint[i].weight < smallest)
+			smallest = endpoint[i].weight;
+	}
+	by_weight = smallest != 0 ? 100 * total / smallest : 0;
+	if (by_weight > PS_MAGLEV_WEIGHT_SIZE)
+		by_weight = PS_MAGLEV_WEIGHT_SIZE;
+	if (wanted < by_weight)
+		wanted = by_weight;
+	for (i = 0; i < SIZES - 1 && sizes[i] < wanted; i++)
+		;
+	return sizes[i];
+}
+
+uint64_t
+ps_maglev_digest(const struct ps_maglev_endpoint *endpoint, uint32_t endpoints, uint32_t size)
+{
+	uint64_t h = ps_mix64(PS_DIGEST_K2 ^ size, PS_DIGEST_K0 ^ endpoints);
+	uint32_t i;
+
+	for (i = 0; i < endpoints; i++) {
+		h = ps_mix64(h ^ endpoint[i].id, PS_DIGEST_K1 ^ endpoint[i].weight);
+		h ^= (uint64_t)i << 32;
+	}
+	return ps_mix64(h, PS_DIGEST_K3);
+}
+
+struct turn {
+	uint64_t id;
+	uint64_t due;      /* the round, times the largest weight, in which the next turn is due */
+	uint32_t weight;
+	uint32_t next;     /* entry that the permutation is at */
+	uint32_t skip;
+	uint32_t position; /* in the caller's order */
+};
+
+static int
+turn_order(const void *a, const void *b)
+{
+	const struct turn *x = a, *y = b;
+
+	return (x->id > y->id) - (x->id < y->id);
+}
+
+static void
+fill(uint16_t *entries, uint32_t size, struct turn *turn, uint32_t turns, uint32_t heaviest)
+{
+	uint32_t filled = 0, i;
+	uint64_t round;
+
+	for (round = 1;; round++) {
+		for (i = 0; i < turns; i++) {
+			struct turn *t = &turn[i];
+
+			if (round * t->weight < t->due)
+				continue;
+			t->due += heaviest;
+			while (entries[t->next] != FREE) {
+				t->next += t->skip;
+				if (t->next >= size)
+					t->next -= size;
+			}
+			entries[t->next] = (uint16_t)t->position;
+			if (++filled == size)
+				return;
+		}
+	}
+}
+
+int
+ps_maglev_build(uint16_t *entries, uint32_t size, const struct ps_maglev_endpoint *endpoint, uint32_t endpoints)
+{
+	struct turn *turn;
+	uint32_t i, heaviest = 0;
+
+	for (i = 0; i < SIZES && sizes[i] != size; i++)
+		;
+	if (i == SIZES || endpoints == 0 || endpoints > PS_MAGLEV_MAX_ENDPOINTS || endpoints > size)
+		return -EINVAL;
+	if (endpoints == 1) {
+		memset(entries, 0, size * sizeof(*entries));
+		return endpoint[0].weight != 0 ? 0 : -EINVAL;
+	}
+	turn = malloc(endpoints * sizeof(*turn));
+	if (turn == NULL)
+		return -ENOMEM;
+	for (i = 0; i < endpoints; i++) {
+		uint64_t h = ps_mix64(endpoint[i].id ^ PS_DIGEST_K0, PS_DIGEST_K1);
+
+		if (endpoint[i].weight == 0) {
+			free(turn);
+			return -EINVAL;
+		}
+		turn[i] = (struct turn){
+			.id = endpoint[i].id,
+			.weight = endpoint[i].weight,
+			.next = (uint32_t)(h % size),
+			.skip = (uint32_t)(ps_mix64(h ^ PS_DIGEST_K2, PS_DIGEST_K3) % (size - 1)) + 1,
+			.position = i,
+		};
+		if (endpoint[i].weight > heaviest)
+			heaviest = endpoint[i].weight;
+	}
+	/* Half a round of delay for the lighter ones, so that rounding does not favour them. */
+	for (i = 0; i < endpoints; i++)
+		turn[i].due = turn[i].weight == heaviest ? heaviest : heaviest / 2 + 1;
+	qsort(turn, endpoints, sizeof(*turn), turn_order);
+	memset(entries, 0xff, size * sizeof(*entries));
+	fill(entries, size, turn, endpoints, heaviest);
+	free(turn);
+	return 0;
+}
