@@ -39,8 +39,8 @@ struct ps_slots;
 /*
  * Opens or creates both files below runtime_dir. Slots of a previous life are kept when magic, ABI
  * and boot agree; when the number of slots differs the rows are carried over into new
- * files (more slots; fewer only as far as those in use fit, else -ENOSPC). uid/gid: owner given to created files,
- * (uid_t)-1 leaves them. Returns 0 or -errno with a reason in why.
+ * files (more slots; fewer only as far as those in use fit, else -ENOSPC).
+ * Returns 0 or -errno with a reason in why.
  */
 int ps_slots_open(struct ps_slots **slots, const char *runtime_dir, uint32_t endpoint_slots,
 		  uint32_t service_slots, char *why, size_t why_size);

@@ -11,7 +11,8 @@
  *   3. control   -> BLOB {digest} + fd, for each blob; SNAPSHOT {generation} + fd
  *   4. dataplane -> event APPLIED or REJECTED on the ring, and a NUDGE on the socket
  * Later snapshots repeat 3 and 4, with only the blobs that the dataplane does not
- * hold. A lost peer is a closed socket: the dataplane keeps forwarding and connects again.
+ * hold: it holds those of the snapshot last applied in this attach, and those sent since. Control never has
+ * two snapshots on the way, and sends every blob again after a rejection. A lost peer is a closed socket: the dataplane keeps forwarding and connects again.
  *
  * The socket carries no other payload: NUDGE says "look at the rings", so that both main
  * loops can sleep in epoll. Messages on it are struct ps_socket_message.

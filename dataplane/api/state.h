@@ -31,6 +31,7 @@
 #define PS_CTL_IN_USE 0x1u   /* slot is assigned */
 #define PS_CTL_DRAIN 0x2u    /* takes no new flow; established flows go on */
 #define PS_CTL_KILL 0x4u     /* drain deadline passed: established flows end too */
+#define PS_CTL_OPERATOR 0x8u /* the drain was asked for by the operator: manifests do not end it */
 #define PS_CTL_FLAGS(c) ((c) & 0xffu)
 #define PS_CTL_SCALE(c) (((c) >> 8) & 0xffu) /* share of the endpoint's weight that new flows use: 0..255, 255 = all */
 #define PS_CTL_GENERATION(c) ((uint16_t)((c) >> 16))
