@@ -36,24 +36,34 @@ struct ps_adjacency {
 	uint16_t port;
 	uint16_t iface;
 	uint16_t mtu;            /* bytes of L3 packet */
-	struct ps_addr next_hop;
-	uint32_t pad[4];
+	struct ps_addr next_hop; /* GLEAN: zero */
+	uint16_t vlan;           /* VID, host order; 0: untagged */
+	_Atomic uint8_t used;    /* worker: sets; main: clears, to know which neighbours to refresh */
+	uint8_t pad0[5];
+	uint32_t pad[2];
 } __attribute__((aligned(64)));
 PS_SIZE_IS(struct ps_adjacency, 64);
 
-#define PS_MAX_ADJACENCIES 65536u
+/* Indices 1..PS_MAX_ADJACENCIES - 1 are used. A FREE entry is not reused before the route generation advanced. */
+#define PS_MAX_ADJACENCIES 65000u
+
+/* meta.adjacency of a complete frame that main sends: it leaves on the port of meta.iface as it is. */
+#define PS_ADJACENCY_FRAME UINT16_MAX
 
 /*
  * Writes the header before l3 (which has at least header_size bytes of headroom before it) and
  * returns its size. ethertype in network order.
  */
 static inline uint8_t
-ps_adjacency_write(const struct ps_adjacency *a, void *l3, uint16_t ethertype_be)
+ps_adjacency_write(struct ps_adjacency *a, void *l3, uint16_t ethertype_be)
 {
 	uint8_t size = a->header_size;
 	uint8_t *h = (uint8_t *)l3 - size;
 	uint64_t first = atomic_load_explicit(&a->header0, memory_order_relaxed);
 
+	/* Written once per refresh period only, so that the line stays shared between workers. */
+	if (__builtin_expect(!atomic_load_explicit(&a->used, memory_order_relaxed), 0))
+		atomic_store_explicit(&a->used, 1, memory_order_relaxed);
 	memcpy(h, &first, 8);
 	if (__builtin_expect(size == 14, 1))
 		memcpy(h + 8, a->header8, 4);
