@@ -3,7 +3,7 @@
  * Each endpoint has a permutation of all entries, derived from its id: offset, offset + skip,
  * offset + 2 skip ... modulo the prime size. Endpoints take turns in the order of their ids and
  * each takes the first entry of its permutation that is still free. With weights, an
- * endpoint of weight w takes its turn only in w out of every `max weight` rounds, spread evenly.
+ * endpoint takes turns at a pace in proportion to its weight, spread evenly.
  *
  * Sizes are few and far apart: a table of another size is another permutation, so growing past a size moves
  * most flows that no flow table remembers. Four times the entries per step makes that rare.
@@ -60,7 +60,8 @@ ps_maglev_digest(const struct ps_maglev_endpoint *endpoint, uint32_t endpoints, 
 
 struct turn {
 	uint64_t id;
-	uint64_t due;      /* the round, times the largest weight, in which the next turn is due */
+	uint64_t due;      /* virtual time of the next turn, see due_at */
+	uint32_t taken;    /* turns so far */
 	uint32_t weight;
 	uint32_t next;     /* entry that the permutation is at */
 	uint32_t skip;
@@ -75,28 +76,76 @@ turn_order(const void *a, const void *b)
 	return (x->id > y->id) - (x->id < y->id);
 }
 
-static void
-fill(uint16_t *entries, uint32_t size, struct turn *turn, uint32_t turns, uint32_t heaviest)
+/* Turn k of weight w is due in the middle of its share of time: (k + 1/2) / w, as an integer. */
+static uint64_t
+due_at(uint32_t k, uint32_t weight)
 {
-	uint32_t filled = 0, i;
-	uint64_t round;
+	return ((2ull * k + 1) << 32) / weight;
+}
 
-	for (round = 1;; round++) {
-		for (i = 0; i < turns; i++) {
-			struct turn *t = &turn[i];
+static void
+take(uint16_t *entries, uint32_t size, struct turn *t)
+{
+	while (entries[t->next] != FREE) {
+		t->next += t->skip;
+		if (t->next >= size)
+			t->next -= size;
+	}
+	entries[t->next] = (uint16_t)t->position;
+}
 
-			if (round * t->weight < t->due)
-				continue;
-			t->due += heaviest;
-			while (entries[t->next] != FREE) {
-				t->next += t->skip;
-				if (t->next >= size)
-					t->next -= size;
-			}
-			entries[t->next] = (uint16_t)t->position;
-			if (++filled == size)
-				return;
-		}
+static void
+fill_equal(uint16_t *entries, uint32_t size, struct turn *turn, uint32_t turns)
+{
+	uint32_t filled, i;
+
+	for (filled = 0, i = 0; filled < size; filled++) {
+		take(entries, size, &turn[i]);
+		if (++i == turns)
+			i = 0;
+	}
+}
+
+static bool
+before(const struct turn *a, const struct turn *b)
+{
+	return a->due != b->due ? a->due < b->due : a->id < b->id;
+}
+
+/* Restores the heap (earliest turn on top) below at. */
+static void
+sift(struct turn *heap, uint32_t turns, uint32_t at)
+{
+	struct turn moving = heap[at];
+
+	for (;;) {
+		uint32_t child = 2 * at + 1;
+
+		if (child >= turns)
+			break;
+		if (child + 1 < turns && before(&heap[child + 1], &heap[child]))
+			child++;
+		if (!before(&heap[child], &moving))
+			break;
+		heap[at] = heap[child];
+		at = child;
+	}
+	heap[at] = moving;
+}
+
+static void
+fill_weighted(uint16_t *entries, uint32_t size, struct turn *turn, uint32_t turns)
+{
+	uint32_t filled, i;
+
+	for (i = 0; i < turns; i++)
+		turn[i].due = due_at(0, turn[i].weight);
+	for (i = turns / 2; i-- > 0;)
+		sift(turn, turns, i);
+	for (filled = 0; filled < size; filled++) {
+		take(entries, size, &turn[0]);
+		turn[0].due = due_at(++turn[0].taken, turn[0].weight);
+		sift(turn, turns, 0);
 	}
 }
 
@@ -104,7 +153,8 @@ int
 ps_maglev_build(uint16_t *entries, uint32_t size, const struct ps_maglev_endpoint *endpoint, uint32_t endpoints)
 {
 	struct turn *turn;
-	uint32_t i, heaviest = 0;
+	uint32_t i;
+	bool equal = true;
 
 	for (i = 0; i < SIZES && sizes[i] != size; i++)
 		;
@@ -131,15 +181,14 @@ ps_maglev_build(uint16_t *entries, uint32_t size, const struct ps_maglev_endpoin
 			.skip = (uint32_t)(ps_mix64(h ^ PS_DIGEST_K2, PS_DIGEST_K3) % (size - 1)) + 1,
 			.position = i,
 		};
-		if (endpoint[i].weight > heaviest)
-			heaviest = endpoint[i].weight;
+		equal = equal && endpoint[i].weight == endpoint[0].weight;
 	}
-	/* Half a round of delay for the lighter ones, so that rounding does not favour them. */
-	for (i = 0; i < endpoints; i++)
-		turn[i].due = turn[i].weight == heaviest ? heaviest : heaviest / 2 + 1;
 	qsort(turn, endpoints, sizeof(*turn), turn_order);
 	memset(entries, 0xff, size * sizeof(*entries));
-	fill(entries, size, turn, endpoints, heaviest);
+	if (equal)
+		fill_equal(entries, size, turn, endpoints);
+	else
+		fill_weighted(entries, size, turn, endpoints);
 	free(turn);
 	return 0;
 }
