@@ -108,7 +108,9 @@ struct ps_boot {
 	uint32_t instance_name;    /* string */
 	uint32_t eal_options;      /* string: further EAL options, space separated, "" usually */
 	uint32_t node_name;        /* string, "" when not named */
-	uint32_t pad[3];
+	uint32_t tcp_syn_ms;       /* life of a TCP flow without answer yet; 0: the dataplane's own default */
+	uint32_t tcp_fin_ms;       /* one side has closed; 0: likewise */
+	uint32_t tcp_closed_ms;    /* both have, or reset; 0: likewise */
 };
 PS_SIZE_IS(struct ps_boot, 352);
 
