@@ -24,7 +24,10 @@
 /* Defined in trace.c: records one step of each traced packet of the frame. */
 void ps_trace_frame(struct ps_worker *w, struct rte_node *node, void **objs, uint16_t n);
 
-/* Hands objs to the edges chosen for them. edge[i] < node->nb_edges. */
+/*
+ * Hands objs to the edges chosen for them. edge[i] < node->nb_edges. The frame is moved whole only when objs
+ * is all of it: source nodes set node->idx before.
+ */
 static __rte_always_inline void
 ps_stage_dispatch(struct rte_graph *graph, struct rte_node *node, void **objs,
 		  const rte_edge_t *edge, uint16_t n)
@@ -36,7 +39,7 @@ ps_stage_dispatch(struct rte_graph *graph, struct rte_node *node, void **objs,
 	while (start < n) {
 		for (end = start + 1; end < n && edge[end] == edge[start]; end++)
 			;
-		if (end - start == n) {
+		if (end - start == n && n == node->idx) {
 			rte_node_next_stream_move(graph, node, edge[0]);
 			return;
 		}
@@ -47,9 +50,8 @@ ps_stage_dispatch(struct rte_graph *graph, struct rte_node *node, void **objs,
 
 typedef rte_edge_t (*ps_decide_fn)(struct ps_worker *w, struct rte_mbuf *m);
 
-static __rte_always_inline uint16_t
-ps_stage_run(struct rte_graph *graph, struct rte_node *node, void **objs, uint16_t n,
-	     ps_decide_fn decide)
+static __rte_always_inline void
+ps_stage_part(struct rte_graph *graph, struct rte_node *node, void **objs, uint16_t n, ps_decide_fn decide)
 {
 	struct ps_worker *w = ps_node_worker(node);
 	rte_edge_t edge[RTE_GRAPH_BURST_SIZE];
@@ -65,6 +67,19 @@ ps_stage_run(struct rte_graph *graph, struct rte_node *node, void **objs, uint16
 		edge[i] = decide(w, objs[i]);
 	}
 	ps_stage_dispatch(graph, node, objs, edge, n);
+}
+
+/* A frame larger than RTE_GRAPH_BURST_SIZE is rare: packets that a stage held back join a full burst. */
+static __rte_always_inline uint16_t
+ps_stage_run(struct rte_graph *graph, struct rte_node *node, void **objs, uint16_t n,
+	     ps_decide_fn decide)
+{
+	uint16_t done, part;
+
+	for (done = 0; done < n; done += part) {
+		part = RTE_MIN((uint16_t)(n - done), (uint16_t)RTE_GRAPH_BURST_SIZE);
+		ps_stage_part(graph, node, objs + done, part, decide);
+	}
 	return n;
 }
 
@@ -81,7 +96,7 @@ ps_stage_run3(struct rte_graph *graph, struct rte_node *node, void **objs, uint1
 {
 	struct ps_worker *w = ps_node_worker(node);
 	rte_edge_t edge[RTE_GRAPH_BURST_SIZE];
-	uint16_t base, i, chunk;
+	uint16_t base, i, chunk, held = 0;
 
 	for (base = 0; base < n; base += chunk) {
 		void **m = objs + base;
@@ -93,11 +108,17 @@ ps_stage_run3(struct rte_graph *graph, struct rte_node *node, void **objs, uint1
 		for (i = 0; i < chunk; i++)
 			probe(w, m[i], item + i * item_size);
 		for (i = 0; i < chunk; i++)
-			edge[base + i] = decide(w, m[i], item + i * item_size);
+			edge[held + i] = decide(w, m[i], item + i * item_size);
+		held += chunk;
+		if (unlikely(held + PS_STAGE_CHUNK > RTE_GRAPH_BURST_SIZE && base + chunk < n)) {
+			ps_stage_dispatch(graph, node, m + chunk - held, edge, held);
+			held = 0;
+		}
 	}
-	ps_stage_dispatch(graph, node, objs, edge, n);
+	ps_stage_dispatch(graph, node, objs + n - held, edge, held);
 	return n;
 }
+_Static_assert(RTE_GRAPH_BURST_SIZE % PS_STAGE_CHUNK == 0, "a burst is whole chunks");
 
 /* Sets why on the packet and returns the edge, so that a stage can write `return ps_exit_to(m, PS_EXIT_X, EDGE)`. */
 static __rte_always_inline rte_edge_t

@@ -80,7 +80,10 @@ struct ps_meta {
 	uint32_t endpoint;     /* index into ENDPOINT, valid in this burst only */
 	uint16_t exit;         /* enum ps_exit: why, for the drop and answer stages */
 	uint16_t port;         /* rx port */
-	uint32_t hash;         /* flow hash, where a stage has computed it */
+	union {
+		uint32_t hash;  /* flow hash, where a stage has computed it */
+		uint32_t owner; /* on the edge to handoff: index of the worker that gets the packet */
+	};
 };
 _Static_assert(sizeof(struct ps_meta) == 32, "ps_meta must fit the dynamic area");
 
