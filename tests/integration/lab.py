@@ -337,7 +337,7 @@ spec:
   routes:
   - {{to: 0.0.0.0/0, via: 10.77.0.1}}
   - {{to: "::/0", via: "fd77::1"}}
-  cores: {{workers: {workers}}}
+  cores: {{count: {workers}}}
   tables: {{flowsIPv4: 65536, flowsIPv6: 16384{tables}}}
   gatewayAddresses: [{VIP4}, "{VIP6}"]
 {extra}"""
