@@ -38,6 +38,9 @@ ps_maglev_size(const struct ps_maglev_endpoint *endpoint, uint32_t endpoints)
 	by_weight = smallest != 0 ? 100 * total / smallest : 0;
 	if (by_weight > PS_MAGLEV_WEIGHT_SIZE)
 		by_weight = PS_MAGLEV_WEIGHT_SIZE;
+	/* From one to two endpoints half of the flows move anyway: no reason to move more from two to three. */
+	if (endpoints > 1 && wanted <= sizes[0])
+		wanted = sizes[1];
 	if (wanted < by_weight)
 		wanted = by_weight;
 	for (i = 0; i < SIZES - 1 && sizes[i] < wanted; i++)
