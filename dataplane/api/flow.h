@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Flow tables in shared memory. One file per worker and family in the runtime directory or,
- * when hugepages are to be had, in a hugetlbfs directory of the instance. A restarted
- * dataplane maps it again, trusts only the records (never the bucket array, which
- * may have been caught half-written), checks each record, and rebuilds the rest.
- * penstockd maps it read-only to list flows; it may see a record change under its eyes and
+ * Flow tables in shared memory. One file per worker and family in the runtime directory; when
+ * hugepages are to be had it lies in a hugetlbfs and the runtime directory has a symbolic link to it. A restarted
+ * dataplane maps it again, checks each record, and rebuilds everything else: the hash that
+ * finds records is private memory and no part of the file. penstockd maps it read-only to list flows; it may see a record change under its eyes and
  * copes by reading `state` before and after.
  *
- *   header (4096) | records[capacity] | buckets[buckets]
+ *   header (4096) | records[capacity]
  *
  * A record holds both directions of a flow, each in the order in which the four words
  * stand in an arriving packet, so that a key is compared with one load of the
@@ -17,7 +16,8 @@
  *   to_client   (endpoint -> gateway): endpoint, local, endpoint port, local port
  *
  * FullNAT: local is a SNAT address and port. DNAT: local is the client itself.
- * DSR has no to_client direction; its words are filled in all the same.
+ * DSR has no to_client direction. Its words hold the outer header instead: endpoint, the gateway's own address,
+ * and for GUE the UDP ports (endpoint port: the GUE port, local port: source port); else endpoint port and client port.
  */
 #ifndef PS_API_FLOW_H
 #define PS_API_FLOW_H
@@ -31,13 +31,14 @@
 enum ps_flow_state {
 	PS_FLOW_FREE,        /* record is on the free list */
 	PS_FLOW_SYN,         /* client's SYN seen */
-	PS_FLOW_ESTABLISHED, /* both directions seen; with DSR: the client's ACK seen */
+	PS_FLOW_ESTABLISHED, /* the client has acknowledged the SYN-ACK; with DSR: the client's ACK seen */
 	PS_FLOW_FIN_CLIENT,  /* client has closed its half */
 	PS_FLOW_FIN_ENDPOINT,
 	PS_FLOW_CLOSING,     /* both have */
 	PS_FLOW_RESET,
 	PS_FLOW_UDP,         /* one direction seen */
 	PS_FLOW_UDP_REPLIED,
+	PS_FLOW_SYN_ACK,     /* endpoint's SYN-ACK seen; still half-open: a spoofed SYN gets this far */
 	PS_FLOW_STATES
 };
 
@@ -101,12 +102,8 @@ struct ps_flows_header {
 	uint32_t record_size;  /* 64 or 128 */
 	uint64_t size;         /* bytes of the file */
 	uint64_t records_offset;
-	uint64_t buckets_offset;
-	uint32_t buckets;      /* power of two */
-	uint32_t bucket_size;  /* 64 */
 	uint64_t boot_id;
-	uint64_t hash_seed;
-	_Atomic uint32_t owner_pid; /* dataplane that has it now */
+	_Atomic uint32_t owner_pid; /* dataplane that has it now; the file's lock (flock) is what counts */
 	uint32_t pad;
 };
 

@@ -17,6 +17,7 @@
 
 struct ps_flow_table;  /* dataplane/flow/table.h */
 struct ps_snat;        /* dataplane/flow/snat.h */
+struct ps_snat_port;
 struct ps_affinity;    /* dataplane/flow/affinity.h */
 struct ps_frag_table;  /* dataplane/net/frag.h */
 struct ps_adjacency;   /* dataplane/net/adjacency.h */
@@ -38,6 +39,10 @@ struct ps_worker {
 	struct ps_flow_table *flow4;
 	struct ps_flow_table *flow6;
 	struct ps_snat *snat;
+	struct ps_flow_table *const *peer_flow4; /* [workers]: the others' tables, for ps_flow_table_peek only */
+	struct ps_flow_table *const *peer_flow6;
+	bool (*snat_fits)(void *arg, const struct ps_snat_port *port); /* see flow/snat.h; NULL: cannot tell */
+	void *snat_fits_arg;
 	struct ps_affinity *affinity;          /* shared by all workers, lock-free */
 	struct ps_frag_table *frag;
 	struct ps_trace *trace;
