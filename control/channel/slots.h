@@ -74,8 +74,8 @@ int ps_slots_endpoint(struct ps_slots *slots, const struct ps_slot_endpoint *end
 int ps_slots_service(struct ps_slots *slots, uint64_t id, const char *name, uint32_t *slot);
 
 /*
- * The same for something that an earlier round named with equal content, when the caller
- * remembers the slot: one store. slot must come from this ps_slots.
+ * The same for something that the round before named with equal content, when the caller remembers the
+ * slot: one store. slot must come from this ps_slots.
  */
 void ps_slots_keep_endpoint(struct ps_slots *slots, uint32_t slot);
 void ps_slots_keep_service(struct ps_slots *slots, uint32_t slot);
@@ -85,5 +85,57 @@ void ps_slots_keep_service(struct ps_slots *slots, uint32_t slot);
  * named are freed in time. now_ns: CLOCK_REALTIME.
  */
 void ps_slots_commit(struct ps_slots *slots, uint64_t now_ns);
+
+/*
+ * Carries deadlines out: drained endpoints whose time has passed are killed, killed ones are freed after
+ * PS_SLOT_GRACE_S with a new generation, services that nothing refers to are freed. Call it every second.
+ * Returns how many slots changed.
+ */
+uint32_t ps_slots_tick(struct ps_slots *slots, uint64_t now_ns);
+
+/* The operator's hand. until_ns: CLOCK_REALTIME deadline of established flows, 0: none. -ENOENT: not in use. */
+int ps_slots_drain(struct ps_slots *slots, uint32_t slot, uint64_t until_ns);
+int ps_slots_undrain(struct ps_slots *slots, uint32_t slot);
+/* Share of its weight that new flows use, 0..255 of 255. */
+int ps_slots_scale(struct ps_slots *slots, uint32_t slot, uint8_t scale);
+/* All endpoints of a service, and those that it gets later. -ENOENT: no such service. */
+int ps_slots_drain_service(struct ps_slots *slots, uint64_t service_id, uint64_t until_ns);
+int ps_slots_undrain_service(struct ps_slots *slots, uint64_t service_id);
+
+/* What is known of a slot. name points into the file and is valid until the slot is freed. */
+struct ps_slot_info {
+	uint64_t id, service_id;
+	struct ps_addr addr;
+	uint16_t port; /* network order */
+	uint8_t proto;
+	bool removed;  /* no longer in the manifests */
+	uint16_t generation;
+	uint32_t control, health; /* the halves of the verdict */
+	uint64_t drain_until_ns;
+	uint64_t since_ns, last_probe_ns;
+	uint32_t rtt_us, reason;
+	uint16_t successes, failures;
+	uint64_t probes, probe_failures;
+	const char *name;
+};
+
+/* Returns 0, -ENOENT when the slot is not in use. */
+int ps_slots_info(const struct ps_slots *slots, uint32_t slot, struct ps_slot_info *info);
+/* The slot of an endpoint or service id; PS_NONE: none. */
+uint32_t ps_slots_find_endpoint(const struct ps_slots *slots, uint64_t id);
+uint32_t ps_slots_find_service(const struct ps_slots *slots, uint64_t id);
+/* "" when the slot is free. */
+const char *ps_slots_service_name(const struct ps_slots *slots, uint32_t slot);
+bool ps_slots_service_drained(const struct ps_slots *slots, uint32_t slot);
+
+struct ps_slots_usage {
+	uint32_t endpoint_slots, endpoints, draining, killed;
+	uint32_t service_slots, services;
+};
+void ps_slots_usage(const struct ps_slots *slots, struct ps_slots_usage *usage);
+
+/* Last generation published, in the state header: publication continues from it after a restart. */
+uint64_t ps_slots_generation(const struct ps_slots *slots);
+void ps_slots_set_generation(struct ps_slots *slots, uint64_t generation);
 
 #endif
