@@ -37,6 +37,7 @@ struct ps_view {
 	const struct ps_fib *fib;             /* shared by views whose routes are equal */
 	const struct ps_local_set *local;     /* our own addresses: interface, VIP, SNAT */
 	uint8_t route_generation;             /* changes with fib; flows compare it */
+	void *net_routes, *net_locals;        /* what holds fib and local; dataplane/net/net.c alone */
 
 	uint32_t ifaces;
 	/* [port * 4096 + vid] would be large: per port, sorted (vid, iface) pairs */
