@@ -18,4 +18,7 @@ struct ps_fib;
 uint16_t ps_fib_lookup4(const struct ps_fib *fib, uint32_t dst_be);
 uint16_t ps_fib_lookup6(const struct ps_fib *fib, const uint8_t dst[16]);
 
+/* The same for a destination that is on link by definition (IPv6 link-local), on this interface. */
+uint16_t ps_fib_link(const struct ps_fib *fib, uint32_t iface, const struct ps_addr *dst);
+
 #endif

@@ -45,7 +45,7 @@ struct ps_frag {
 };
 
 enum ps_frag_verdict {
-	PS_FRAG_FORWARD, /* ports are known: go on; after a first fragment, take the held ones */
+	PS_FRAG_FORWARD, /* ports are known: go on, then take the held ones */
 	PS_FRAG_HELD,    /* the table keeps the packet */
 	PS_FRAG_DROP,    /* `why` says why */
 };
@@ -68,7 +68,7 @@ void ps_frag_free(struct ps_frag_table *table);
 enum ps_frag_verdict ps_frag_input(struct ps_frag_table *table, const struct ps_frag *f, void *packet,
 				   uint32_t now_ms, struct ps_frag_answer *answer);
 
-/* Packets held for the datagram, oldest first; NULL: no more. Call until NULL after a first fragment. */
+/* Packets held for the datagram, oldest first; NULL: no more. Call until NULL after every PS_FRAG_FORWARD. */
 void *ps_frag_take_held(struct ps_frag_table *table, uint32_t datagram);
 
 /* Gives up datagrams older than the timeout; their held packets go to drop. Cheap when nothing is old. */
