@@ -88,7 +88,7 @@ struct ps_trace_step {
 	char stage[24];      /* graph node, or exit name when final */
 	uint8_t final;
 	uint8_t pad1[7];
-	uint8_t head[128];   /* the frame's first bytes as they enter the stage */
+	uint8_t head[128];   /* the frame's first bytes as they leave the stage */
 };
 PS_SIZE_IS(struct ps_trace_step, 192);
 

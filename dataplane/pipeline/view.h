@@ -13,6 +13,7 @@
 
 #include "dataplane/api/snapshot.h"
 
+struct ps_state_verdict; /* dataplane/api/state.h */
 struct ps_fib;       /* dataplane/net/fib.h */
 struct ps_local_set; /* dataplane/net/local.h */
 
@@ -33,6 +34,7 @@ struct ps_view {
 	const struct ps_snat_pool *snat_pool;
 	const struct ps_snat_address *snat_address;
 	const uint32_t *service_of_slot;      /* [boot.service_slots]: index into SERVICE or PS_NONE */
+	struct ps_state_verdict *verdict;     /* shared state table: changes with a view when penstockd makes a new file */
 
 	const struct ps_fib *fib;             /* shared by views whose routes are equal */
 	const struct ps_local_set *local;     /* our own addresses: interface, VIP, SNAT */

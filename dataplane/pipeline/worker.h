@@ -23,6 +23,8 @@ struct ps_frag_table;  /* dataplane/net/frag.h */
 struct ps_adjacency;   /* dataplane/net/adjacency.h */
 struct ps_trace;       /* dataplane/pipeline/trace.h */
 
+#define PS_MAX_EXTRA 64u
+
 struct ps_worker {
 	/* Set at the top of each loop. */
 	const struct ps_view *view;    /* NULL until the first snapshot is live */
@@ -60,11 +62,19 @@ struct ps_worker {
 	uint64_t icmp_tokens;                  /* answers that may still be sent in this ms, see net/icmp.h */
 	uint32_t icmp_tokens_ms;
 	uint32_t random;                       /* xorshift state */
+	struct rte_mbuf *extra[PS_MAX_EXTRA];  /* packets made beside the one decided about (RST to the other side): */
+	uint32_t extras;                       /* the running flow stage sends them to ip_output */
 	struct rte_graph *graph;
 	uint8_t port_distrusts_checksum[PS_MAX_PORTS]; /* rx port: L4 checksum must be recomputed on forwarding */
 	uint8_t port_tx_checksum[PS_MAX_PORTS];
 	uint16_t punt_port[PS_MAX_PORTS];      /* ethdev of the port's punt TAP, UINT16_MAX: none; tx queue: index */
 	uint64_t port_mac[PS_MAX_PORTS];       /* first 6 bytes of the u64 in memory order; upper 2 bytes 0 */
+	uint8_t port_spread[PS_MAX_PORTS];     /* rx port: its queues do not bring a flow to its owner, see owner.h */
+	uint16_t burst;                        /* packets that one source may bring per loop; all together at most 256 */
+	uint16_t sources;                      /* source nodes of the graph */
+	uint16_t lcore;
+	uint16_t inbox_next;                   /* ring to be asked first */
+	bool polls_hard;                       /* idle policy: never sleeps */
 };
 
 /*
@@ -74,7 +84,7 @@ struct ps_worker {
  */
 struct ps_meta {
 	uint32_t rx_tsc;       /* low half */
-	uint32_t trace;        /* 0: not traced; else 1 + packet number, low half */
+	uint32_t trace;        /* 0: not traced; else see pipeline/trace.h */
 	uint16_t iface;        /* arrived on; index into IFACE */
 	uint16_t adjacency;    /* where to send; stages before ip_output set it */
 	uint8_t l3;            /* offset of the IP header from the start of data */
