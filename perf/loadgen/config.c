@@ -75,7 +75,7 @@ static const struct row rows[] = {
 	{"warmup", OPT_WARMUP, required_argument, "TIME", "of the same load before; default 1"},
 	{"drain", OPT_DRAIN, required_argument, "TIME", "silence that ends a measurement; default 100ms"},
 	{"verify", OPT_VERIFY, required_argument, "N", "recompute checksums of one received packet in N; 0: never; default 64"},
-	{"burst", OPT_BURST, required_argument, "N", "packets handed to a port at once, 1..64; default 32"},
+	{"burst", OPT_BURST, required_argument, "N", "packets handed to a port at once, 1..64; default 64"},
 	{"backoff", OPT_BACKOFF, required_argument, "US", "microseconds to leave a full or empty ring alone; default 1"},
 	{NULL, 0, 0, NULL, "Throughput search (RFC 2544, 26.1)"},
 	{"search", OPT_SEARCH, no_argument, "", "binary search for the highest rate without loss; --rate is the highest tried"},
@@ -124,11 +124,11 @@ print_wrapped(const char *text, int indent)
 	while (*text != '\0') {
 		int length = (int)strcspn(text, " ");
 
-		if (column + length > 100) {
+		if (column + length > 100 && column > indent) {
 			printf("\n%*s", indent, "");
 			column = indent;
 		}
-		printf("%.*s ", length, text);
+		printf("%s%.*s", column == indent ? "" : " ", length, text);
 		column += length + 1;
 		text += length + (text[length] == ' ');
 	}
@@ -483,7 +483,7 @@ set_defaults(struct ps_config *c)
 	c->warmup = 1;
 	c->drain = 0.1;
 	c->verify = 64;
-	c->burst = 32;
+	c->burst = 64;
 	c->backoff = 1e-6;
 	c->resolution = c->lowest = 0.01;
 	c->loss_limit = 0.001;

@@ -85,6 +85,9 @@ struct ps_engine {
 	uint32_t setup_done;
 	uint64_t *setup_bitmap;      /* [flows / 64]: the flow is open */
 
+	uint32_t spent;              /* received packets of this burst that nobody needs any more */
+	struct rte_mbuf *spent_list[64];
+
 	struct ps_backend_seen *backend; /* [min(backends, PS_BACKENDS_SHOWN)] */
 	uint32_t *last_seen;         /* [flows]: order watch of ps_track, in the last direction that knows flows */
 	volatile bool stop;

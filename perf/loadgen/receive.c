@@ -107,6 +107,16 @@ read_stamp(const uint8_t *frame, uint32_t length, const struct seen *s, uint32_t
 	return magic == PS_STAMP_MAGIC;
 }
 
+/* Frees a received packet, with the others of its burst. */
+static inline void
+spend(struct ps_engine *e, struct rte_mbuf *m)
+{
+	if (likely(m->nb_segs == 1 && rte_mbuf_refcnt_read(m) == 1))
+		e->spent_list[e->spent++] = m;
+	else
+		rte_pktmbuf_free(m);
+}
+
 static inline void
 arrived(struct ps_direction *d, uint32_t number, uint32_t time, uint32_t flow, uint64_t now)
 {
@@ -196,7 +206,7 @@ client_receive(struct ps_engine *e, struct ps_txport *p, struct rte_mbuf *m, uin
 	if (s->proto == IPPROTO_TCP && unlikely((frame[s->l4 + 13] & (PS_TCP_SYN | PS_TCP_RST)) != 0)) {
 		if ((frame[s->l4 + 13] & PS_TCP_RST) != 0) {
 			e->tally.resets++;
-			rte_pktmbuf_free(m);
+			spend(e, m);
 		} else {
 			ps_answer_syn_ack(e, p, m, s->l3, s->l4);
 		}
@@ -208,7 +218,7 @@ client_receive(struct ps_engine *e, struct ps_txport *p, struct rte_mbuf *m, uin
 			return;
 		}
 		e->tally.unknown++;
-		rte_pktmbuf_free(m);
+		spend(e, m);
 		return;
 	}
 	flow = ps_space_flow(&e->space, s->dst_low, s->dst_port);
@@ -219,7 +229,7 @@ client_receive(struct ps_engine *e, struct ps_txport *p, struct rte_mbuf *m, uin
 	arrived(d, number, time, flow, now);
 	if (unlikely(e->setup_bitmap != NULL))
 		ps_setup_mark(e, number);
-	rte_mbuf_raw_free(m);
+	spend(e, m);
 }
 
 /* Tunnelled to a backend, or addressed to a VIP and still here: delivered as a server without NAT would see it. */
@@ -237,7 +247,7 @@ deliver(struct ps_engine *e, struct rte_mbuf *m, const uint8_t *frame, const str
 		if (unlikely(e->setup_bitmap != NULL))
 			ps_setup_mark(e, number);
 	}
-	rte_pktmbuf_free(m);
+	spend(e, m);
 }
 
 /* The packet inside a tunnel to a backend; false when this is no tunnel. */
@@ -282,13 +292,13 @@ backend_receive(struct ps_engine *e, struct ps_txport *p, struct rte_mbuf *m, ui
 		if (e->c->no_return)
 			ps_setup_mark(e, number);
 		if (e->c->no_return || e->c->tcp == PS_TCP_MODE_SYN)
-			rte_pktmbuf_free(m);
+			spend(e, m);
 		else
 			ps_answer_syn(e, p, m, s->l3, s->l4);
 	} else if (e->c->no_return) {
 		if (unlikely(e->setup_bitmap != NULL))
 			ps_setup_mark(e, number);
-		rte_pktmbuf_free(m);
+		spend(e, m);
 	} else {
 		turn_round(e, p, m, frame, s, time, (uint32_t)now);
 	}
@@ -331,6 +341,9 @@ ps_receive(struct ps_engine *e, struct ps_txport *p, uint64_t now)
 		p->received_bytes += m[i]->pkt_len;
 		receive_one(e, p, m[i], now);
 	}
+	if (e->spent != 0)
+		rte_mempool_put_bulk(e->pool, (void **)e->spent_list, e->spent);
+	e->spent = 0;
 	p->received += n;
 	return n;
 }

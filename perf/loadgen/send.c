@@ -76,7 +76,7 @@ ps_send_build(struct ps_engine *e, enum ps_frame_kind kind, uint32_t flow, uint3
 	return m;
 }
 
-static uint32_t
+static __rte_always_inline uint32_t
 send_run(struct ps_engine *e, enum ps_frame_kind kind, uint32_t n, uint32_t now, uint32_t (*pick)(struct ps_engine *))
 {
 	struct rte_mbuf *m[64];
@@ -97,7 +97,7 @@ send_run(struct ps_engine *e, enum ps_frame_kind kind, uint32_t n, uint32_t now,
 	return n;
 }
 
-static uint32_t
+static inline uint32_t
 next_setup_flow(struct ps_engine *e)
 {
 	uint32_t index = e->setup_sent++;

@@ -74,7 +74,9 @@ ps_track_packet(struct ps_track *t, uint32_t number, uint32_t flow)
 		t->stale++;
 		return;
 	}
-	if (!ps_number_before(number, t->next)) {
+	if (__builtin_expect(number == t->next, 1)) {
+		t->next++;
+	} else if (!ps_number_before(number, t->next)) {
 		ps_track_advance(t, number);
 	} else if (t->next - number > PS_TRACK_WINDOW) {
 		t->late++;
