@@ -681,6 +681,12 @@ ps_slots_service_drained(const struct ps_slots *s, uint32_t slot)
 	       (s->service[slot].flags & PS_SERVICE_SLOT_F_DRAINED) != 0;
 }
 
+const struct ps_state_verdict *
+ps_slots_verdicts(const struct ps_slots *s)
+{
+	return s->verdict;
+}
+
 void
 ps_slots_usage(const struct ps_slots *s, struct ps_slots_usage *u)
 {

@@ -128,6 +128,9 @@ uint32_t ps_slots_find_service(const struct ps_slots *slots, uint64_t id);
 const char *ps_slots_service_name(const struct ps_slots *slots, uint32_t slot);
 bool ps_slots_service_drained(const struct ps_slots *slots, uint32_t slot);
 
+/* The state table, [endpoint_slots]; for the lookups of policies/. */
+const struct ps_state_verdict *ps_slots_verdicts(const struct ps_slots *slots);
+
 struct ps_slots_usage {
 	uint32_t endpoint_slots, endpoints, draining, killed;
 	uint32_t service_slots, services;

@@ -101,6 +101,10 @@ void ps_publish_close(struct ps_daemon *d);
 void ps_publish_reload(struct ps_daemon *d);
 /* Publishes what the model says, when it differs from what was compiled, or always when forced. */
 void ps_publish_now(struct ps_daemon *d, bool force);
+/* Callbacks of attach that concern publication. */
+void ps_publish_attached(struct ps_daemon *d, uint32_t pid, uint64_t generation);
+void ps_publish_detached(struct ps_daemon *d, const char *why);
+void ps_publish_answer(struct ps_daemon *d, const struct ps_message *event);
 /* The snapshot that explanations are given from; NULL: none yet. */
 const struct ps_compiled *ps_publish_running(const struct ps_daemon *d);
 
