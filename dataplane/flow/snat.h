@@ -54,10 +54,11 @@ void ps_snat_reclaim(struct ps_snat *s);
 uint64_t ps_snat_tuple(const struct ps_addr *endpoint, uint16_t port_be, uint8_t proto);
 
 /*
- * Takes a port towards a tuple from `addresses` addresses (a pool of the snapshot last configured), in turn.
+ * Takes a port towards a tuple from those of `addresses` addresses (a pool of the snapshot last configured) that have
+ * the family, in turn.
  * fits may be NULL. 0, -ENOSPC: no port is free in any of them, -ENOMEM: too many tuples with ports in use.
  */
-int ps_snat_take(struct ps_snat *s, const struct ps_snat_address *address, uint32_t addresses, uint64_t tuple,
+int ps_snat_take(struct ps_snat *s, const struct ps_snat_address *address, uint32_t addresses, bool v6, uint64_t tuple,
 		 ps_snat_fits_fn fits, void *arg, struct ps_snat_port *out);
 
 /* Gives a port back. Unknown addresses are ignored. False: the port was not in use (a bug, or a forged record). */

@@ -19,6 +19,7 @@
 #include "dataplane/api/counters.h"
 #include "dataplane/api/digest.h"
 #include "dataplane/api/flow.h"
+#include "dataplane/api/snapshot.h"
 
 #define PS_BUCKET_SLOTS 10u
 #define PS_BUCKET_PROBES 16u /* buckets that an entry may lie away from its own, and one */
@@ -44,6 +45,7 @@ struct ps_flow_table {
 	uint32_t capacity;
 	uint8_t record_shift; /* 6 or 7 */
 	bool v6;
+	uint16_t outer_id; /* IPv4 identification of the next outer header */
 
 	/* per new flow */
 	uint32_t free_head;
@@ -163,6 +165,13 @@ ps_flow_half_open(uint8_t state)
 	return state == PS_FLOW_SYN || state == PS_FLOW_SYN_ACK;
 }
 
+/* Do the endpoint's replies pass the gateway? Otherwise the flow has no to_client entry. */
+static inline bool
+ps_flow_two_way(uint8_t mode)
+{
+	return mode == PS_MODE_FULLNAT || mode == PS_MODE_DNAT;
+}
+
 /* Both are table-private: one folded multiply of words that an outsider cannot know both factors of. */
 static inline uint64_t
 ps_flow_bucket_hash4(const struct ps_flow_table *t, uint64_t addrs, uint32_t ports, uint8_t proto)
@@ -233,7 +242,7 @@ ps_flow_key_equal6(const struct ps_flow6 *f, uint32_t direction, const uint8_t *
 
 /*
  * Ageing, once per loop of the worker. deadline(arg, f): when an idle record is to end; ended(arg, f): called for
- * each record just before its entries go. Looks at no more than `budget` records. Inlined with its callbacks.
+ * each record just before its entries go. Looks at no more than about 2 * `budget` records.
  */
 typedef uint32_t (*ps_flow_deadline_fn)(void *arg, const struct ps_flow *f);
 typedef void (*ps_flow_ended_fn)(void *arg, struct ps_flow *f);
