@@ -150,6 +150,7 @@ struct ps_counters {
 	uint32_t nodes;
 	uint32_t neighbours;
 	char last_rejection[208];
+	uint64_t main_exit[PS_EXIT_SLOTS]; /* packets that left on the housekeeping core: add to those of workers */
 	struct ps_node_status node[PS_MAX_NODES];
 	struct ps_port_status port[PS_MAX_PORTS];
 	struct ps_neighbour_status neighbour[PS_MAX_NEIGHBOURS_SHOWN];

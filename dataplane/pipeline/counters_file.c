@@ -141,6 +141,7 @@ ps_counters_refresh(struct ps_counters *c)
 		ps_graph_count(ps_dataplane.worker[w], c);
 	c->neighbours = ps_net_neighbours(ps_net_main_net(ps_dataplane.net), c->neighbour,
 					  PS_MAX_NEIGHBOURS_SHOWN, ps_net_now_ms());
+	memcpy(c->main_exit, ps_dataplane.main_counters->exit, sizeof(c->main_exit));
 	c->mbufs_free = rte_mempool_avail_count(ps_dataplane.pool);
 	c->mbufs_total = ps_dataplane.pool->size;
 	c->updated_ns = realtime_ns();

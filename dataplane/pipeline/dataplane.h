@@ -44,6 +44,7 @@ struct ps_dataplane {
 	bool hugepages;
 
 	struct ps_counters *counters;
+	struct ps_worker_counters *main_counters; /* private: exits of packets that main drops */
 	struct ps_blobs *blobs;
 
 	/* main: writes (release); workers: read (acquire) at the top of each loop */
