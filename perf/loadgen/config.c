@@ -19,7 +19,7 @@ enum option_id {
 	OPT_UDP, OPT_TCP, OPT_FLOWS, OPT_NEW_FLOWS, OPT_SETUP_RATE, OPT_NO_SETUP, OPT_ORDER, OPT_SIZE, OPT_RATE,
 	OPT_DURATION, OPT_WARMUP, OPT_DRAIN, OPT_VERIFY, OPT_BURST, OPT_BACKOFF,
 	OPT_SEARCH, OPT_TOLERANCE, OPT_RESOLUTION, OPT_LOWEST,
-	OPT_LOSS_LIMIT, OPT_JSON, OPT_QUIET, OPT_EVENTS,
+	OPT_LOSS_LIMIT, OPT_JSON, OPT_QUIET, OPT_EVENTS, OPT_WATCH_BACKEND,
 };
 
 struct row {
@@ -86,7 +86,10 @@ static const struct row rows[] = {
 	{"json", OPT_JSON, optional_argument, "FILE", "write the result as JSON, to standard output without FILE"},
 	{"loss-limit", OPT_LOSS_LIMIT, required_argument, "RATIO", "loss per direction that still counts as success; default"
 		" 0.1%"},
-	{"events", OPT_EVENTS, no_argument, "", "print a line when a backend gets its first packet (CLOCK_REALTIME, ns)"},
+	{"events", OPT_EVENTS, no_argument, "", "print \"event NAME TIME\" on standard error when a phase begins or ends, for"
+		" programs that watch; TIME is CLOCK_REALTIME in ns"},
+	{"watch-backend", OPT_WATCH_BACKEND, no_argument, "", "print such a line when packets begin to reach another backend"
+		" than before: with one backend at a time it tells when a change became live"},
 	{"quiet", OPT_QUIET, no_argument, "", "no progress and no summary on standard error"},
 	{"help", OPT_HELP, no_argument, "", "this text"},
 	{"version", OPT_VERSION, no_argument, "", "print the version"},
@@ -424,6 +427,9 @@ parse_result(struct ps_config *c, int id, const char *value)
 		return 0;
 	case OPT_EVENTS:
 		c->events = true;
+		return 0;
+	case OPT_WATCH_BACKEND:
+		c->watch_backend = true;
 		return 0;
 	}
 	return 1;

@@ -68,6 +68,7 @@ struct ps_config {
 	const char *json;      /* path, "-": standard output, NULL: none */
 	bool quiet;
 	bool events;
+	bool watch_backend;
 };
 
 enum ps_exit_code {

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "perf/loadgen/engine.h"
 
@@ -30,6 +32,7 @@ ps_engine_init(struct ps_engine *e, const struct ps_config *c)
 	e->stride = c->flows > 1 ? scatter_stride(c->flows) : 0;
 	e->verify_countdown = 1;
 	e->number = 1;
+	e->last_backend = PS_NONE;
 	e->backend = calloc(shown != 0 ? shown : 1, sizeof(*e->backend));
 	e->last_seen = calloc(c->flows != 0 ? c->flows : 1, sizeof(*e->last_seen));
 	return e->backend != NULL && e->last_seen != NULL ? 0 : -ENOMEM;
@@ -154,4 +157,13 @@ ps_engine_turn(struct ps_engine *e)
 	if (moved == 0)
 		rest(e);
 	return moved != 0;
+}
+
+void
+ps_event(const char *name)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	fprintf(stderr, "event %s %lld%09ld\n", name, (long long)now.tv_sec, now.tv_nsec);
 }

@@ -88,6 +88,7 @@ struct ps_engine {
 	uint32_t spent;              /* received packets of this burst that nobody needs any more */
 	struct rte_mbuf *spent_list[64];
 
+	uint32_t last_backend;       /* that a packet reached, PS_NONE: none yet; only with watch_backend */
 	struct ps_backend_seen *backend; /* [min(backends, PS_BACKENDS_SHOWN)] */
 	uint32_t *last_seen;         /* [flows]: order watch of ps_track, in the last direction that knows flows */
 	volatile bool stop;
@@ -109,6 +110,9 @@ struct ps_addr ps_engine_next_hop(const struct ps_engine *e);
 void ps_engine_phase(struct ps_engine *e);
 /* One turn: receive, answer, send. Returns true when a packet moved. */
 bool ps_engine_turn(struct ps_engine *e);
+
+/* Prints "event NAME TIME" on standard error. */
+void ps_event(const char *name);
 
 /* receive.c */
 uint32_t ps_receive(struct ps_engine *e, struct ps_txport *p, uint64_t now);

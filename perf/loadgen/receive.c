@@ -139,14 +139,20 @@ static void
 backend_first_seen(struct ps_engine *e, uint32_t index)
 {
 	struct timespec now;
-	struct ps_addr addr = ps_addr_range_at(&e->c->backend, index);
-	char text[INET6_ADDRSTRLEN];
 
 	clock_gettime(CLOCK_REALTIME, &now);
 	e->backend[index].first_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-	if (e->c->events)
-		fprintf(stderr, "event backend %s %llu\n", ps_addr_format(&addr, text, sizeof(text)),
-			(unsigned long long)e->backend[index].first_ns);
+}
+
+static void
+backend_changed(struct ps_engine *e, uint32_t index)
+{
+	struct ps_addr addr = ps_addr_range_at(&e->c->backend, index);
+	char text[INET6_ADDRSTRLEN], event[80];
+
+	e->last_backend = index;
+	snprintf(event, sizeof(event), "backend %s", ps_addr_format(&addr, text, sizeof(text)));
+	ps_event(event);
 }
 
 static inline void
@@ -154,6 +160,8 @@ count_backend(struct ps_engine *e, uint32_t dst_low)
 {
 	uint32_t index = ntohl(dst_low) - e->c->backend.low;
 
+	if (unlikely(e->c->watch_backend && index != e->last_backend))
+		backend_changed(e, index);
 	if (index >= PS_BACKENDS_SHOWN)
 		return;
 	if (unlikely(e->backend[index].packets++ == 0 && e->backend[index].first_ns == 0))

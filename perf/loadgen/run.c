@@ -24,6 +24,13 @@ arrivals(const struct ps_engine *e)
 	return e->dir[PS_TO_BACKEND].track.received + e->dir[PS_TO_CLIENT].track.received;
 }
 
+static void
+event(const struct ps_engine *e, const char *name)
+{
+	if (e->c->events)
+		ps_event(name);
+}
+
 static int
 find_gateway(struct ps_engine *e)
 {
@@ -202,6 +209,7 @@ measure(struct ps_engine *e, double pps, double seconds, bool progress, struct p
 
 	memset(m, 0, sizeof(*m));
 	ps_engine_phase(e);
+	event(e, "start");
 	start_sending(e, pps);
 	now = p.start = p.last = rte_rdtsc();
 	p.next = now + (uint64_t)e->hz;
@@ -211,6 +219,7 @@ measure(struct ps_engine *e, double pps, double seconds, bool progress, struct p
 		if (progress && now >= p.next)
 			show_progress(e, &p, now);
 	}
+	event(e, "stop");
 	m->offered_pps = pps;
 	m->seconds = (double)(now - p.start) / e->hz;
 	m->forgiven = e->pacer.forgiven + e->new_pacer.forgiven;
@@ -285,6 +294,7 @@ ps_run(struct ps_engine *e, struct ps_result *r)
 	ps_engine_phase(e);
 	if (find_gateway(e) < 0 || (e->c->setup && e->c->flows != 0 && !e->stop && open_flows(e, r) < 0))
 		return e->stop ? PS_CODE_INTERRUPTED : PS_CODE_SETUP;
+	event(e, "warmup");
 	if (e->c->warmup > 0 && !e->stop)
 		measure(e, pps, e->c->warmup, false, &r->measure);
 	if (e->stop)
