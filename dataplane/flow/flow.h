@@ -77,8 +77,11 @@ int ps_flows_view(struct ps_flows *flows, const struct ps_view *view);
 /* Main: every worker has passed a quiescent state since the view went live. */
 void ps_flows_view_live(struct ps_flows *flows);
 
-/* Main: ends flows of an endpoint slot, of a service slot (PS_NONE: any). Carried out by the workers' ticks. */
-void ps_flows_flush(struct ps_flows *flows, uint32_t endpoint_slot, uint32_t service_slot);
+/*
+ * Main: ends flows of an endpoint slot, of a service slot (PS_NONE: any). Carried out by the workers' ticks, one request after
+ * the other. 0, or -EBUSY: PS_FLUSH_REQUESTS are under way already.
+ */
+int ps_flows_flush(struct ps_flows *flows, uint32_t endpoint_slot, uint32_t service_slot);
 
 /* The worker, once per loop: ageing, bounded work; a few ns when nothing is due. */
 void ps_flow_tick(struct ps_worker *w);

@@ -559,7 +559,7 @@ ps_snat_give(struct ps_snat *s, const struct ps_addr *addr, uint16_t port_be, ui
 	return true;
 }
 
-bool
+int
 ps_snat_restore(struct ps_snat *s, const struct ps_addr *addr, uint16_t port_be, uint64_t name)
 {
 	struct address_set *a = find_set(load_config(s), addr);
@@ -567,15 +567,17 @@ ps_snat_restore(struct ps_snat *s, const struct ps_addr *addr, uint16_t port_be,
 	uint32_t port = __builtin_bswap16(port_be), i = port / s->workers;
 	struct port_group *g;
 
-	if (a == NULL || port % s->workers != s->worker)
-		return false;
+	if (port % s->workers != s->worker)
+		return -EINVAL;
+	if (a == NULL)
+		return -ENOENT;
 	if (t == NULL && (t = tuple_bind(s, name)) == NULL)
-		return false;
+		return -ENOMEM;
 	g = group_at(a, t->group);
 	if (bit_test(in_use_bits(a, g), i) || bit_test(in_fifo_bits(a, g), i))
-		return false;
+		return -EEXIST;
 	mark_used(s, a, g, t, i);
-	return true;
+	return 0;
 }
 
 uint64_t

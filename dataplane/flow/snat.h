@@ -64,8 +64,8 @@ int ps_snat_take(struct ps_snat *s, const struct ps_snat_address *address, uint3
 /* Gives a port back. Unknown addresses are ignored. False: the port was not in use (a bug, or a forged record). */
 bool ps_snat_give(struct ps_snat *s, const struct ps_addr *addr, uint16_t port_be, uint64_t tuple);
 
-/* Marks a port of a restored flow as in use. False: not this worker's, unknown address, or in use already. */
-bool ps_snat_restore(struct ps_snat *s, const struct ps_addr *addr, uint16_t port_be, uint64_t tuple);
+/* Marks a port of a restored flow as in use. 0; -ENOENT: unknown address; -EINVAL: not this worker's port; -EEXIST: in use; -ENOMEM. */
+int ps_snat_restore(struct ps_snat *s, const struct ps_addr *addr, uint16_t port_be, uint64_t tuple);
 
 /* Ports in use, all addresses and groups. */
 uint64_t ps_snat_in_use(const struct ps_snat *s);

@@ -421,6 +421,51 @@ ps_flow_table_age(struct ps_flow_table *t, uint32_t now_ms, uint32_t budget, ps_
 	}
 }
 
+bool
+ps_flow_table_can_flush(const struct ps_flow_table *t)
+{
+	return atomic_load_explicit(&t->flush_asked, memory_order_relaxed) -
+		       atomic_load_explicit(&t->flush_done, memory_order_relaxed) < PS_FLUSH_REQUESTS;
+}
+
+void
+ps_flow_table_flush(struct ps_flow_table *t, uint32_t endpoint_slot, uint32_t service_slot)
+{
+	uint32_t asked = atomic_load_explicit(&t->flush_asked, memory_order_relaxed);
+
+	t->flush[asked % PS_FLUSH_REQUESTS].endpoint = endpoint_slot;
+	t->flush[asked % PS_FLUSH_REQUESTS].service = service_slot;
+	/* release: the request comes first; partner: acquire in ps_flow_table_flush_next */
+	atomic_store_explicit(&t->flush_asked, asked + 1u, memory_order_release);
+}
+
+uint32_t
+ps_flow_table_flush_next(struct ps_flow_table *t, uint32_t *budget)
+{
+	uint32_t done = atomic_load_explicit(&t->flush_done, memory_order_relaxed);
+
+	while (done != atomic_load_explicit(&t->flush_asked, memory_order_acquire)) {
+		uint32_t endpoint = t->flush[done % PS_FLUSH_REQUESTS].endpoint;
+		uint32_t service = t->flush[done % PS_FLUSH_REQUESTS].service;
+
+		for (; t->flush_cursor < t->capacity; t->flush_cursor++) {
+			const struct ps_flow *f = ps_flow_at(t, t->flush_cursor);
+
+			if (*budget == 0)
+				return PS_NONE;
+			--*budget;
+			if (t->flush_cursor + 8u < t->capacity)
+				__builtin_prefetch(ps_flow_at(t, t->flush_cursor + 8u));
+			if (ps_flow_state(f) != PS_FLOW_FREE && (endpoint == PS_NONE || f->endpoint_slot == endpoint) &&
+			    (service == PS_NONE || f->service_slot == service))
+				return t->flush_cursor++;
+		}
+		t->flush_cursor = 0;
+		atomic_store_explicit(&t->flush_done, ++done, memory_order_relaxed);
+	}
+	return PS_NONE;
+}
+
 uint32_t
 ps_flow_table_buckets(uint32_t capacity)
 {
@@ -511,7 +556,6 @@ ps_flow_table_new(struct ps_flow_table **table, const struct ps_flow_table_confi
 	}
 	t->wheel_ms = config->now_ms & ~(PS_WHEEL_MS - 1u);
 	memset(t->wheel, 0xff, sizeof(t->wheel));
-	t->flush_cursor = t->capacity;
 	t->counters = &t->own_counters;
 	t->counters->capacity = config->capacity;
 	t->free_head = PS_NONE;

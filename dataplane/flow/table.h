@@ -36,6 +36,8 @@ PS_SIZE_IS(struct ps_flow_bucket, 64);
 #define PS_WHEEL_MS 128u
 #define PS_WHEEL_LANES 8u
 
+#define PS_FLUSH_REQUESTS 16u
+
 struct ps_flow_table {
 	/* read per packet */
 	struct ps_flow_bucket *bucket;
@@ -61,11 +63,12 @@ struct ps_flow_table {
 	uint32_t lane;
 	uint32_t wheel[PS_WHEEL_SLOTS][PS_WHEEL_LANES];
 
-	/* flush: main: writes the request, then bumps `flush_request` (release; partner: worker's acquire) */
-	_Atomic uint32_t flush_request;
-	_Atomic uint32_t flush_endpoint, flush_service;
-	uint32_t flush_done;   /* worker: last request begun */
-	uint32_t flush_cursor; /* worker: next record to look at; capacity: idle */
+	/* flush: a small ring of requests. main: writes asked and flush; worker: writes done, reads the others */
+	_Atomic uint32_t flush_asked, flush_done; /* requests, free running */
+	struct {
+		uint32_t endpoint, service; /* slots, PS_NONE: any */
+	} flush[PS_FLUSH_REQUESTS];
+	uint32_t flush_cursor; /* worker: next record to look at for request flush_done */
 
 	struct ps_flow_counters own_counters;
 };
@@ -125,6 +128,16 @@ uint32_t ps_flow_table_peek(const struct ps_flow_table *t, const void *key, uint
 
 /* Puts a record that is in no list into the wheel. */
 void ps_flow_table_schedule(struct ps_flow_table *t, uint32_t index, uint32_t deadline_ms);
+
+/* Main: asks the worker to end flows of these slots (PS_NONE: any); only when can_flush says so. */
+bool ps_flow_table_can_flush(const struct ps_flow_table *t);
+void ps_flow_table_flush(struct ps_flow_table *t, uint32_t endpoint_slot, uint32_t service_slot);
+
+/*
+ * The worker: the next record that a request wants ended, PS_NONE: none among the next `budget` records or nothing asked.
+ * Call until PS_NONE. The caller ends it.
+ */
+uint32_t ps_flow_table_flush_next(struct ps_flow_table *t, uint32_t *budget);
 
 /* Checks every invariant (tests): entries reachable, counters exact, lists complete. NULL: fine, else what is wrong. */
 const char *ps_flow_table_check(const struct ps_flow_table *t);

@@ -39,31 +39,26 @@ ended6(void *arg, struct ps_flow *f)
 	ps_flow_let_go(arg, f, true);
 }
 
-/* A part of the table per call; a request that comes meanwhile starts over with both taken together at most once more. */
 static void
 flush(struct ps_worker *w, struct ps_flow_table *t)
 {
-	/* acquire: endpoint and service are those of this request; partner: release in ps_flows_flush */
-	uint32_t request = atomic_load_explicit(&t->flush_request, memory_order_acquire), i;
-	uint32_t endpoint, service;
+	uint32_t budget = FLUSH_BUDGET, index;
 
-	if (t->flush_done != request) {
-		t->flush_done = request;
-		t->flush_cursor = 0;
+	while ((index = ps_flow_table_flush_next(t, &budget)) != PS_NONE) {
+		t->counters->expired++;
+		ps_flow_end(w, t, ps_flow_at(t, index));
 	}
-	endpoint = atomic_load_explicit(&t->flush_endpoint, memory_order_relaxed);
-	service = atomic_load_explicit(&t->flush_service, memory_order_relaxed);
-	for (i = 0; i < FLUSH_BUDGET && t->flush_cursor < t->capacity; i++, t->flush_cursor++) {
-		struct ps_flow *f = ps_flow_at(t, t->flush_cursor);
+}
 
-		if (t->flush_cursor + 8u < t->capacity)
-			__builtin_prefetch(ps_flow_at(t, t->flush_cursor + 8u));
-		if (ps_flow_state(f) != PS_FLOW_FREE && (endpoint == PS_NONE || f->endpoint_slot == endpoint) &&
-		    (service == PS_NONE || f->service_slot == service)) {
-			t->counters->expired++;
-			ps_flow_end(w, t, f);
-		}
-	}
+static void
+tick(struct ps_worker *w, struct ps_flow_table *t, uint32_t budget, ps_flow_ended_fn ended)
+{
+	if (t == NULL)
+		return;
+	ps_flow_table_age(t, w->now_ms, budget, deadline, ended, w);
+	if (unlikely(atomic_load_explicit(&t->flush_asked, memory_order_relaxed) !=
+		     atomic_load_explicit(&t->flush_done, memory_order_relaxed)))
+		flush(w, t);
 }
 
 void
@@ -73,17 +68,7 @@ ps_flow_tick(struct ps_worker *w)
 
 	if (w->view == NULL)
 		return;
-	if (w->flow4 != NULL) {
-		ps_flow_table_age(w->flow4, w->now_ms, budget, deadline, ended4, w);
-		if (unlikely(w->flow4->flush_cursor < w->flow4->capacity ||
-			     w->flow4->flush_done != atomic_load_explicit(&w->flow4->flush_request, memory_order_relaxed)))
-			flush(w, w->flow4);
-	}
-	if (w->flow6 != NULL) {
-		ps_flow_table_age(w->flow6, w->now_ms, budget, deadline, ended6, w);
-		if (unlikely(w->flow6->flush_cursor < w->flow6->capacity ||
-			     w->flow6->flush_done != atomic_load_explicit(&w->flow6->flush_request, memory_order_relaxed)))
-			flush(w, w->flow6);
-	}
+	tick(w, w->flow4, budget, ended4);
+	tick(w, w->flow6, budget, ended6);
 	w->counters->snat_ports_in_use = ps_snat_in_use(w->snat);
 }
