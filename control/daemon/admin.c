@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/queue.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -207,6 +208,8 @@ list_go_on(struct evhttp_connection *connection, void *arg)
 		l->started = true;
 	}
 	if (more) {
+		if (evbuffer_get_length(l->out) == 0) /* nothing selected so far: an empty piece would not call back */
+			evbuffer_add(l->out, "\n", 1);
 		evhttp_send_reply_chunk_with_cb(http, l->out, list_go_on, l);
 		return;
 	}

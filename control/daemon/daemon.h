@@ -75,6 +75,7 @@ struct ps_daemon {
 	uint64_t compiled_revision;     /* of the model that `latest` was made from */
 	struct ps_release *latest;      /* last compiled; NULL: none */
 	struct ps_release *applied;     /* last that the attached dataplane said is live; NULL: none */
+	uint64_t applied_ns;            /* CLOCK_REALTIME of the last answer that a snapshot is live */
 	struct ps_publication publication;
 	struct ps_rejection rejection;
 	uint64_t publications_applied, publications_rejected, publications_unanswered;

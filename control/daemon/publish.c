@@ -241,7 +241,7 @@ answer_applied(struct ps_daemon *d, const struct ps_message *e)
 	uint64_t now = ps_monotonic_ns();
 
 	p->state = PS_PUBLICATION_APPLIED;
-	p->time_ns = ps_realtime_ns();
+	p->time_ns = d->applied_ns = ps_realtime_ns();
 	p->apply_ns = e->applied.apply_ns;
 	p->answer_ns = now - p->sent_ns;
 	p->total_ns = now - p->noticed_ns;

@@ -153,7 +153,7 @@ ps_proto_parse(const char *text, uint8_t *proto)
 static const char *const flow_states[] = {[PS_FLOW_FREE] = "free", [PS_FLOW_SYN] = "syn",
 	[PS_FLOW_ESTABLISHED] = "established", [PS_FLOW_FIN_CLIENT] = "fin-client",
 	[PS_FLOW_FIN_ENDPOINT] = "fin-endpoint", [PS_FLOW_CLOSING] = "closing", [PS_FLOW_RESET] = "reset",
-	[PS_FLOW_UDP] = "udp", [PS_FLOW_UDP_REPLIED] = "udp-replied"};
+	[PS_FLOW_UDP] = "udp", [PS_FLOW_UDP_REPLIED] = "udp-replied", [PS_FLOW_SYN_ACK] = "syn-ack"};
 _Static_assert(sizeof(flow_states) / sizeof(*flow_states) == PS_FLOW_STATES, "a flow state has no name");
 
 const char *
