@@ -107,8 +107,7 @@ struct ps_model_listener {
 	uint8_t kind;           /* enum ps_listener_kind */
 	uint32_t service;       /* index into ps_model.service; PS_NONE with PS_LISTENER_REJECT */
 	const struct ps_range *range; /* source ranges allowed, normalized; */
-	uint32_t ranges;        /* 0: all sources */
-	bool closed;            /* ranges were given, none of this family: nobody may come in */
+	uint32_t ranges;        /* 0: all sources; given but none of this family: one that holds no client */
 	const char *name;       /* "gateway/ns/name/listener", "service/ns/name:80/ClusterIP" */
 	const struct ps_object *object; /* Gateway or Service */
 };

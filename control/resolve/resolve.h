@@ -45,7 +45,7 @@ json_t *ps_object_json(const struct ps_model *model, const struct ps_object *obj
 json_t *ps_status_json(const struct ps_model *model, const struct ps_object *object);
 json_t *ps_conditions_json(const struct ps_conditions *conditions);
 
-/* Status of one object; NULL: none. Linear in objects of the kind, except Services. */
+/* Status of one object; NULL: none. Constant time for Services and EndpointSlices, else linear in objects of the kind. */
 const struct ps_gateway_status *ps_model_gateway(const struct ps_model *model, const struct ps_object *object);
 const struct ps_class_status *ps_model_class(const struct ps_model *model, const struct ps_object *object);
 const struct ps_route_status *ps_model_route(const struct ps_model *model, const struct ps_object *object);

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef PS_COMPILE_INTERNAL_H
+#define PS_COMPILE_INTERNAL_H
+
+#include "control/compile/compile.h"
+#include "policies/maglev/build.h"
+
+/* ---- memfd.c ---- */
+
+/* A sealed memfd with these bytes. Returns the descriptor or -errno. */
+int ps_memfd_sealed(const char *name, const void *bytes, uint64_t size);
+
+/* ---- packs.c: sealed memfds that hold many tables ---- */
+
+struct pack {
+	uint64_t digest, size;
+	int fd;
+	void *bytes;         /* mapped read-only */
+	uint64_t live;       /* bytes of tables in use, counted anew by each compilation */
+	uint32_t references; /* compiler and compilations */
+	uint32_t index;      /* in the BLOB section of the compilation being made */
+};
+
+struct table {
+	uint64_t digest;
+	struct pack *pack;   /* NULL: waits in the compiler's new pack */
+	uint64_t offset;     /* in pack, or in the new one */
+	uint32_t size;       /* entries */
+	uint32_t endpoints;
+	uint64_t round;      /* last used in */
+	uint32_t index;      /* in the TABLE section of the compilation being made */
+};
+
+struct packs {
+	struct table **cell; /* hash by digest */
+	uint32_t cells, tables;
+	struct pack **pack;
+	uint32_t length, capacity;
+	uint8_t *fresh;      /* bytes of the pack being made, header first */
+	uint64_t fresh_size, fresh_capacity;
+	uint64_t round;
+	uint32_t built, reused;
+};
+
+void ps_packs_free(struct packs *packs);
+void ps_packs_begin(struct packs *packs);
+/* The table over these endpoints, found or built. 0, -ENOMEM, or what ps_maglev_build says. */
+int ps_packs_table(struct packs *packs, const struct ps_maglev_endpoint *endpoint, uint32_t endpoints,
+		   struct table **table);
+/* Marks a table of an earlier round as used in this one. */
+void ps_packs_keep(struct packs *packs, struct table *table);
+/* Writes the new pack, forgets tables and packs without use, merges small packs. After it, every used table has a pack. */
+int ps_packs_end(struct packs *packs);
+void ps_pack_release(struct pack *pack);
+
+/* ---- the compiler ---- */
+
+/* What a compilation remembers of a service for the next one. */
+struct cached {
+	uint64_t id, revision;
+	uint32_t slot;
+	uint16_t left_out;     /* endpoints without slot */
+	bool named;            /* has a service slot */
+	uint32_t endpoints, balanced;
+	struct ps_endpoint *endpoint; /* name: offset into text */
+	char *text;            /* names, NUL-terminated one after another; the service's own first */
+	uint32_t text_size;
+	struct table *table;   /* NULL: nothing is balanced */
+};
+
+struct ps_compiler {
+	struct packs packs;
+	struct cached *cached; /* in the order of the model's services */
+	uint32_t length;
+	uint64_t listener_revision;
+	const struct ps_slots *slots; /* that the cache speaks of */
+};
+
+/* ---- sections.c: the arena ---- */
+
+struct arena {
+	uint8_t *bytes;
+	uint64_t size, capacity;
+	struct ps_section section[PS_SECTIONS];
+	char *string;
+	uint32_t string_size, string_capacity;
+	int error;
+};
+
+/* Room for items of a section, zeroed; NULL with arena->error set. Sections are made one after another. */
+void *ps_emit_section(struct arena *arena, enum ps_section_id id, uint32_t length, uint32_t item_size);
+/* Offset of a string in the STRING section, which is written last. "" is 0. */
+uint32_t ps_emit_string(struct arena *arena, const char *s);
+/* Offset of size bytes of strings. */
+uint32_t ps_emit_strings(struct arena *arena, const char *bytes, uint32_t size);
+
+struct emitted {
+	uint32_t max_service_slot, max_endpoint_slot;
+	uint32_t endpoints_left_out, services_left_out;
+	uint64_t boot_digest;
+};
+
+/* The sections that follow from the Dataplane document. */
+void ps_emit_dataplane(struct arena *arena, const struct ps_model *model, struct emitted *out);
+
+#endif
