@@ -33,6 +33,7 @@ struct ps_diagnostic {
 	const char *message;   /* "what, expected what" */
 	const char *line;      /* text of the source line, NULL when not known; no newline */
 	const char *object;    /* "Service default/web", NULL when not known */
+	uint32_t caret;        /* column of the place within line, which is cut when very long */
 };
 
 struct ps_diagnostics {

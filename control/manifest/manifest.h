@@ -30,8 +30,9 @@ struct ps_manifests *ps_manifests_new(uint32_t flags);
 void ps_manifests_free(struct ps_manifests *set);
 
 /*
- * Reads a file, or every *.yaml, *.yml and *.json below a directory (hidden names and "..data" style
- * links of mounted ConfigMaps are followed once, cycles are not). A file already in the set is refreshed.
+ * Reads a file, or every *.yaml, *.yml and *.json below a directory. Names that begin with a dot are passed over (a
+ * mounted ConfigMap keeps its data in such ones and links to them), links are followed, cycles are not. A file already
+ * in the set is refreshed; one that was below the directory and is gone is forgotten.
  *
  * -ENOENT, -EACCES ...: path itself cannot be read; a diagnostic says so too.
  */
@@ -57,7 +58,7 @@ uint64_t ps_manifests_revision(const struct ps_manifests *set);
 /* The same for objects of one kind, e.g. to skip work when no Gateway changed. */
 uint64_t ps_manifests_kind_revision(const struct ps_manifests *set, enum ps_kind kind);
 
-/* Objects of a kind, newest file first in no promised order; NULL ends. Stable while nothing is added, refreshed or removed. */
+/* Objects of a kind, in no promised order; NULL ends. Good while nothing is added, refreshed or removed. */
 const struct ps_object *ps_manifests_first(const struct ps_manifests *set, enum ps_kind kind);
 const struct ps_object *ps_manifests_next(const struct ps_object *object);
 uint32_t ps_manifests_length(const struct ps_manifests *set, enum ps_kind kind);
@@ -86,7 +87,8 @@ struct ps_change {
 	const struct ps_object *object; /* NULL when removed since */
 };
 
-const struct ps_change *ps_manifests_changes(const struct ps_manifests *set, uint32_t *length);
+/* NULL with *length UINT32_MAX: too much to list, look at everything. */
+const struct ps_change *ps_manifests_changes(struct ps_manifests *set, uint32_t *length);
 void ps_manifests_changes_clear(struct ps_manifests *set);
 
 /* Diagnostics of all files (and of objects defined twice), sorted, appended to out. */

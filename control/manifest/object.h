@@ -271,7 +271,8 @@ struct ps_service_spec {
 	struct ps_number type;             /* enum ps_service_type, default ClusterIP */
 	bool headless;                     /* clusterIP: None */
 	struct ps_text cluster_ip;         /* as written: address, "None" or "" */
-	PS_LIST(struct ps_ip) cluster_ips; /* spec.clusterIPs, else spec.clusterIP; empty when headless or absent */
+	PS_LIST(struct ps_text) cluster_ip_texts; /* clusterIPs as written */
+	PS_LIST(struct ps_ip) cluster_ips; /* clusterIPs, else clusterIP; empty when headless or absent */
 	PS_LIST(struct ps_number) ip_families; /* enum ps_ip_family */
 	struct ps_number ip_family_policy; /* 0 SingleStack, 1 PreferDualStack, 2 RequireDualStack */
 	PS_LIST(struct ps_ip) external_ips;
@@ -466,7 +467,8 @@ struct ps_file;
 
 /*
  * One object. The pointer stays the same through refreshes for as long as an object of the same
- * kind, namespace and name is in the same file; what it holds changes, and revision tells.
+ * kind, namespace and name is in the same file. Everything that it points to stays as it is while revision stays the
+ * same, and is gone when revision has changed.
  */
 struct ps_object {
 	enum ps_kind kind;
@@ -481,7 +483,7 @@ struct ps_object {
 	struct ps_pairs labels;
 	struct ps_pairs annotations;
 	int64_t created_s;                 /* metadata.creationTimestamp, Unix seconds; 0: not given */
-	uint64_t revision;                 /* changes when the content changes (place and comments are not content) */
+	uint64_t revision;                 /* of the set when the object last changed, places included; never 0 */
 	uint64_t generation;               /* metadata.generation, else counts changes of content from 1 */
 	uint64_t digest;                   /* of the content */
 	uint64_t order;                    /* first seen; a smaller one is older when created_s does not tell */
