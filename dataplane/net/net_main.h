@@ -4,13 +4,14 @@
  *
  *   at start     ps_net_main_new
  *   new view     ps_net_view, swap, ps_net_main_live
- *   each loop    ps_net_main_poll: takes what workers sent to main, runs timers and probes
+ *   each loop    ps_net_main_poll: takes what workers sent to main, runs timers and probes; at least every 10 ms
+ *   link change  ps_net_link(ps_net_main_net(main), ...)
  *
  * Packets leave through worker 0's from_main ring and enter its graph at ip_output:
  *   meta.adjacency == PS_ADJACENCY_FRAME   a complete frame, sent on the port of meta.iface as it is
+ *   meta.adjacency == PS_ADJACENCY_DROP    given up by main: counted and freed, meta.exit says why
  *   meta.adjacency == 0                    routed by destination
  *   else                                   sent to that adjacency
- * The frame begins with an Ethernet header's worth of room or the header itself: meta.l3 tells.
  */
 #ifndef PS_NET_NET_MAIN_H
 #define PS_NET_NET_MAIN_H
@@ -29,7 +30,7 @@ struct ps_net_main_config {
 	struct rte_mempool *pool;
 	struct rte_ring *to_main;       /* consumed here */
 	struct rte_ring *from_main;     /* of worker 0; produced here */
-	struct ps_worker_counters *counters; /* worker 0's page is not written; drops of main are counted here */
+	const uint16_t *punt;           /* [ports] ethdev of the punt TAP, UINT16_MAX: none; main writes to its queue 0 */
 	void *state;                    /* mapped state table; NULL: no probes */
 	ps_probe_event_fn probe_event;  /* a verdict changed; may be NULL */
 	void *probe_event_arg;

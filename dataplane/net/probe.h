@@ -12,7 +12,7 @@
  * An endpoint that was never judged counts as up; its first probe leaves at once (spread over
  * the interval when many appear together), and takes `fall` failures to go down.
  *
- * Pure core: time in milliseconds (monotonic) and nanoseconds (realtime, for display) comes in with each
+ * Pure core: time in microseconds (monotonic) and nanoseconds (realtime, for display) comes in with each
  * call; packets leave through ops. Thread: main only.
  */
 #ifndef PS_NET_PROBE_H
@@ -22,6 +22,9 @@
 #include "dataplane/api/state.h"
 
 struct ps_probes;
+
+/* ICMP identifier of echo probes, host order: icmp_input gives replies with it to main. */
+#define PS_PROBE_ICMP_ID 0x5053u
 
 /* slot, the new verdict, and why. */
 typedef void (*ps_probe_event_fn)(void *arg, uint32_t slot, bool down, enum ps_health_reason reason);
@@ -50,14 +53,14 @@ void ps_probes_free(struct ps_probes *probes);
  * Takes the targets of a snapshot (validated; must stay mapped until the next call or free). Targets that stay
  * keep their history; new ones take a verdict that the state table still holds. 0 or -ENOMEM (old targets stay).
  */
-int ps_probes_load(struct ps_probes *probes, const struct ps_snapshot *snapshot, uint64_t now_ms, uint64_t real_ns);
+int ps_probes_load(struct ps_probes *probes, const struct ps_snapshot *snapshot, uint64_t now_us, uint64_t real_ns);
 
 /* Sends what is due and judges timeouts. Bounded work per call; call at least every 10 ms. */
-void ps_probes_tick(struct ps_probes *probes, uint64_t now_ms, uint64_t real_ns);
+void ps_probes_tick(struct ps_probes *probes, uint64_t now_us, uint64_t real_ns);
 
 /*
- * A packet from the IP header on that may answer a probe: TCP, UDP, ICMP echo reply, ICMP error. l4: offset of
- * the L4 header. Returns true when it belonged to a probe.
+ * A packet from the IP header on that may answer a probe: TCP, UDP, ICMP echo reply, ICMP error. Returns true when
+ * it belonged to a probe.
  */
 bool ps_probes_input(struct ps_probes *probes, const void *packet, uint32_t size, uint64_t now_us,
 		     uint64_t real_ns);

@@ -67,7 +67,7 @@ struct ps_worker {
 	struct rte_graph *graph;
 	uint8_t port_distrusts_checksum[PS_MAX_PORTS]; /* rx port: L4 checksum must be recomputed on forwarding */
 	uint8_t port_tx_checksum[PS_MAX_PORTS];
-	uint16_t punt_port[PS_MAX_PORTS];      /* ethdev of the port's punt TAP, UINT16_MAX: none; tx queue: index */
+	uint16_t punt_port[PS_MAX_PORTS];      /* ethdev of the port's punt TAP, UINT16_MAX: none */
 	uint64_t port_mac[PS_MAX_PORTS];       /* first 6 bytes of the u64 in memory order; upper 2 bytes 0 */
 	uint8_t port_spread[PS_MAX_PORTS];     /* rx port: its queues do not bring a flow to its owner, see owner.h */
 	uint16_t burst;                        /* packets that one source may bring per loop; all together at most 256 */

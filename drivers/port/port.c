@@ -361,7 +361,7 @@ start_punt(struct start *s)
 	struct ps_port_device *dev = s->dev;
 	struct rte_eth_dev_info info;
 	char args[128];
-	uint16_t q, queues = RTE_MIN(s->config->workers, (uint16_t)16), descriptors;
+	uint16_t descriptors = RTE_MIN(s->config->rx_descriptors, (uint16_t)256);
 	int rc;
 
 	if (strlen(s->spec->name) > 15)
@@ -379,20 +379,17 @@ start_punt(struct start *s)
 	}
 	rc = rte_eth_dev_info_get(dev->punt_id, &info);
 	if (rc == 0)
-		rc = rte_eth_dev_configure(dev->punt_id, queues, queues, &conf);
-	descriptors = RTE_MIN(s->config->rx_descriptors, (uint16_t)256);
-	for (q = 0; rc == 0 && q < queues; q++) {
-		rc = rte_eth_rx_queue_setup(dev->punt_id, q, descriptors, SOCKET_ID_ANY, NULL, s->config->pool);
-		if (rc == 0)
-			rc = rte_eth_tx_queue_setup(dev->punt_id, q, descriptors, SOCKET_ID_ANY, NULL);
-	}
+		rc = rte_eth_dev_configure(dev->punt_id, 1, 1, &conf);
+	if (rc == 0)
+		rc = rte_eth_rx_queue_setup(dev->punt_id, 0, descriptors, SOCKET_ID_ANY, NULL, s->config->pool);
+	if (rc == 0)
+		rc = rte_eth_tx_queue_setup(dev->punt_id, 0, descriptors, SOCKET_ID_ANY, NULL);
 	if (rc == 0)
 		rc = rte_eth_dev_set_mtu(dev->punt_id, dev->mtu);
 	if (rc == 0)
 		rc = rte_eth_dev_start(dev->punt_id);
 	if (rc < 0)
 		return fail(s, rc, "punt interface %s: %s", s->spec->name, strerror(-rc));
-	dev->punt_queues = queues;
 	say(s, PS_SAY_INFO, "packets for the host itself go to interface %s", s->spec->name);
 	return 0;
 }

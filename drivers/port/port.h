@@ -54,7 +54,7 @@ struct ps_port_config {
 /* A started port. */
 struct ps_port_device {
 	uint16_t port_id;          /* ethdev; PS_PORT_ID_NONE: not started */
-	uint16_t punt_id;          /* ethdev of the punt TAP; PS_PORT_ID_NONE: none */
+	uint16_t punt_id;          /* ethdev of the punt TAP; PS_PORT_ID_NONE: none. One queue each way */
 	uint16_t rx_queues;        /* what the device gave */
 	uint16_t tx_queues;        /* always the number of workers, or less: see tx_shared */
 	bool tx_shared;            /* fewer tx queues than workers: they must take a lock or use a ring */
@@ -76,7 +76,6 @@ struct ps_port_device {
 	uint16_t reta[PS_PORT_RETA_MAX];
 	enum ps_port_kind kind;
 	bool plugged, punt_plugged;
-	uint16_t punt_queues;      /* tx queues of the punt TAP: worker i uses i % punt_queues */
 	char driver[32];
 	char name[32];
 	char device[64];
