@@ -38,14 +38,14 @@ flows_json(const struct ps_flow_counters *f)
 }
 
 static json_t *
-exits_json(const struct ps_worker_counters *w)
+exits_json(const uint64_t *exit)
 {
 	json_t *o = json_object();
 	uint32_t i;
 
 	for (i = 0; i < PS_EXIT_COUNT; i++)
-		if (w->exit[i] != 0)
-			set(o, ps_exit_info[i].name, w->exit[i]);
+		if (exit[i] != 0)
+			set(o, ps_exit_info[i].name, exit[i]);
 	return o;
 }
 
@@ -92,7 +92,7 @@ worker_json(const struct ps_counters *c, const struct ps_worker_counters *w)
 	set(o, "snat_miss", w->snat_miss);
 	json_object_set_new(o, "flows_ipv4", flows_json(&w->flow_v4));
 	json_object_set_new(o, "flows_ipv6", flows_json(&w->flow_v6));
-	json_object_set_new(o, "exits", exits_json(w));
+	json_object_set_new(o, "exits", exits_json(w->exit));
 	json_object_set_new(o, "stages", nodes_json(c, w));
 	return o;
 }
@@ -118,6 +118,7 @@ counters_json(const struct ps_counters *c)
 	for (i = 0; i < c->workers; i++)
 		json_array_append_new(workers, worker_json(c, &w[i]));
 	json_object_set_new(root, "workers", workers);
+	json_object_set_new(root, "main_exits", exits_json(c->main_exit));
 	return root;
 }
 

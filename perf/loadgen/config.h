@@ -58,6 +58,7 @@ struct ps_config {
 	uint32_t verify;       /* recompute checksums of one packet in this many; 0: never */
 	uint32_t burst;
 	double backoff;        /* seconds to stay away from a full or empty ring */
+	bool relaxed;          /* sleep rather than spin */
 
 	/* search */
 	bool search;

@@ -6,6 +6,8 @@
 
 #include "perf/loadgen/engine.h"
 
+#define RELAXED_SLEEP 50000 /* ns */
+
 /* Near the golden section of n, without common divisor. */
 static uint32_t
 scatter_stride(uint32_t n)
@@ -127,6 +129,10 @@ rest(struct ps_engine *e)
 	uint64_t now = rte_rdtsc(), until = now + e->backoff, wait = ps_send_wait(e, now);
 	uint32_t i;
 
+	if (e->c->relaxed && wait > e->backoff) {
+		nanosleep(&(struct timespec){.tv_nsec = RELAXED_SLEEP}, NULL);
+		return;
+	}
 	for (i = 0; i < e->c->ports; i++) {
 		until = RTE_MIN(until, e->port[i].rx_after);
 		if (ps_txq_waiting(&e->port[i]) != 0)
