@@ -279,6 +279,7 @@ begin(const struct arrival *p, const struct ps_service *service, const struct ps
 	struct ps_flow_table *t = p->table;
 	uint32_t index = take_record(w, t);
 	struct ps_flow *f;
+	uint32_t due;
 	uint8_t state;
 	int rc;
 
@@ -298,7 +299,8 @@ begin(const struct arrival *p, const struct ps_service *service, const struct ps
 	state = p->proto != IPPROTO_TCP ? PS_FLOW_UDP : p->syn ? PS_FLOW_SYN : PS_FLOW_SYN_ACK;
 	w->service[service->slot].flows_active++;
 	w->endpoint[e->slot].flows_active++;
-	if (ps_flow_table_link(t, index, state, ps_flow_two_way(service->mode), w->now_ms) != 0) {
+	due = w->now_ms + ps_state_timeout_ms(state, 1, service->tcp_idle_s, service->udp_idle_s);
+	if (ps_flow_table_link(t, index, state, ps_flow_two_way(service->mode), due) != 0) {
 		ps_flow_let_go(w, f, p->v6);
 		ps_flow_table_put_back(t, index);
 		return forward_stateless(p, service, e, hash);

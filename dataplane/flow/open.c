@@ -157,7 +157,8 @@ migrate(struct ps_flows *flows, struct family *fam, const struct ps_flow_file *o
 		memcpy((uint8_t *)f, (const uint8_t *)from, h->record_size);
 		if (accept_flow(&o, f)) {
 			atomic_store_explicit(&f->state, PS_FLOW_FREE, memory_order_relaxed);
-			if (ps_flow_table_link(t, index, state, ps_flow_two_way(f->mode), flows->now_ms) == 0) {
+			if (ps_flow_table_link(t, index, state, ps_flow_two_way(f->mode),
+					       flows->now_ms + index % (PS_WHEEL_SLOTS * PS_WHEEL_MS)) == 0) {
 				t->counters->created--; /* not new */
 				t->counters->restored++;
 				flows->restored++;

@@ -246,7 +246,7 @@ ps_flow_table_schedule(struct ps_flow_table *t, uint32_t index, uint32_t deadlin
 }
 
 int
-ps_flow_table_link(struct ps_flow_table *t, uint32_t index, uint8_t state, bool both, uint32_t now_ms)
+ps_flow_table_link(struct ps_flow_table *t, uint32_t index, uint8_t state, bool both, uint32_t due_ms)
 {
 	struct ps_flow *f = ps_flow_at(t, index);
 	uint64_t hash = hash_of(t, key_of(t, f, 0), f->proto);
@@ -263,10 +263,9 @@ ps_flow_table_link(struct ps_flow_table *t, uint32_t index, uint8_t state, bool 
 		if (t->young_tail - t->young_head <= t->young_mask)
 			t->young[t->young_tail++ & t->young_mask] = index;
 		else
-			ps_flow_table_schedule(t, index, now_ms + YOUNG_MS);
+			ps_flow_table_schedule(t, index, due_ms);
 	} else {
-		/* Soon: a first look when it may have ended already costs little. */
-		ps_flow_table_schedule(t, index, now_ms + PS_WHEEL_MS * (PS_WHEEL_SLOTS - 1u));
+		ps_flow_table_schedule(t, index, due_ms);
 	}
 	set_state(f, state);
 	t->counters->created++;
@@ -510,7 +509,8 @@ ps_flow_table_restore(struct ps_flow_table *t, uint32_t now_ms, ps_flow_accept_f
 		both = ps_flow_two_way(f->mode);
 		if (ps_flow_table_find(t, key_of(t, f, 0), f->proto) != PS_NONE ||
 		    (both && ps_flow_table_find(t, key_of(t, f, 1), f->proto) != PS_NONE) ||
-		    ps_flow_table_link(t, i, state, both, now_ms) != 0) {
+		    /* Spread over a turn of the wheel. */
+		    ps_flow_table_link(t, i, state, both, now_ms + i % (PS_WHEEL_SLOTS * PS_WHEEL_MS)) != 0) {
 			set_state(f, PS_FLOW_FREE);
 			push_free(t, i);
 			continue;

@@ -104,10 +104,10 @@ void ps_flow_table_put_back(struct ps_flow_table *t, uint32_t index);
 
 /*
  * Makes a filled record (everything but `state`) known: to_endpoint, and to_client when both, are entered, state is stored
- * last (release), the record joins the young ring (half-open) or the wheel. 0, or -ENOSPC: no bucket within
+ * last (release), the record joins the young ring (half-open) or the wheel, to be looked at by due_ms. 0, or -ENOSPC: no bucket within
  * reach; nothing has changed.
  */
-int ps_flow_table_link(struct ps_flow_table *t, uint32_t index, uint8_t state, bool both, uint32_t now_ms);
+int ps_flow_table_link(struct ps_flow_table *t, uint32_t index, uint8_t state, bool both, uint32_t due_ms);
 
 /* Ends a linked flow: state FREE first, then its entries go. The record itself becomes free when the wheel comes by. */
 void ps_flow_table_unlink(struct ps_flow_table *t, uint32_t index);
