@@ -46,6 +46,7 @@ struct ps_tally {
 	uint64_t unknown;        /* packets for nobody here */
 	uint64_t answered;       /* ARP, ND, ping, SYN of probes */
 	uint64_t handshakes;     /* SYN-ACKs that reached their client */
+	uint64_t accepted;       /* ACKs of handshakes that reached their backend, and what else of TCP carries no stamp */
 	uint64_t new_flows;      /* first packets of new flows sent */
 	uint64_t no_buffer;
 };

@@ -286,6 +286,9 @@ backend_receive(struct ps_engine *e, struct ps_txport *p, struct rte_mbuf *m, ui
 			deliver(e, m, frame, &inner, now);
 		} else if (s->proto == IPPROTO_TCP && (frame[s->l4 + 13] & (PS_TCP_SYN | PS_TCP_ACK)) == PS_TCP_SYN) {
 			ps_answer_syn(e, p, m, s->l3, s->l4); /* a health probe */
+		} else if (s->proto == IPPROTO_TCP) {
+			e->tally.accepted++; /* the client's ACK of a handshake, or the end of a probe */
+			spend(e, m);
 		} else {
 			ps_answer(e, p, m);
 		}
@@ -299,7 +302,7 @@ backend_receive(struct ps_engine *e, struct ps_txport *p, struct rte_mbuf *m, ui
 	if (s->proto == IPPROTO_TCP && unlikely((frame[s->l4 + 13] & PS_TCP_SYN) != 0)) {
 		if (e->c->no_return)
 			ps_setup_mark(e, number);
-		if (e->c->no_return || e->c->tcp == PS_TCP_MODE_SYN)
+		if (e->c->no_return || (e->c->tcp == PS_TCP_MODE_SYN && e->setup_bitmap == NULL))
 			spend(e, m);
 		else
 			ps_answer_syn(e, p, m, s->l3, s->l4);

@@ -30,8 +30,10 @@ direction_text(const struct ps_engine *e, const struct ps_measure *m, uint32_t i
 		direction_name[i], (double)m->received_window[i] / m->seconds / 1e6, m->sent[i], d->track.received, m->lost[i],
 		m->sent[i] != 0 ? 100.0 * (double)m->lost[i] / (double)m->sent[i] : 0.0, d->track.duplicates,
 		d->track.reordered);
+	if (d->latency.count == 0)
+		return;
 	fprintf(stderr, "%-11s  latency us: min %.2f  p50 %.2f  p90 %.2f  p99 %.2f  p99.9 %.2f  max %.2f\n", "",
-		us(e, d->latency.count != 0 ? d->latency.min : 0), us(e, ps_histogram_percentile(&d->latency, 50)),
+		us(e, d->latency.min), us(e, ps_histogram_percentile(&d->latency, 50)),
 		us(e, ps_histogram_percentile(&d->latency, 90)), us(e, ps_histogram_percentile(&d->latency, 99)),
 		us(e, ps_histogram_percentile(&d->latency, 99.9)), us(e, d->latency.max));
 }
@@ -169,11 +171,11 @@ search_json(const struct ps_search *s, double tolerance)
 static json_t *
 tally_json(const struct ps_tally *t)
 {
-	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "wrong_address",
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "wrong_address",
 		(json_int_t)t->wrong_address, "wrong_checksum", (json_int_t)t->wrong_checksum, "checksums_checked",
 		(json_int_t)t->checksums_checked, "resets", (json_int_t)t->resets, "icmp_errors", (json_int_t)t->icmp_errors,
 		"unknown", (json_int_t)t->unknown, "answered", (json_int_t)t->answered, "handshakes",
-		(json_int_t)t->handshakes, "new_flows", (json_int_t)t->new_flows, "no_buffer", (json_int_t)t->no_buffer);
+		(json_int_t)t->handshakes, "accepted", (json_int_t)t->accepted, "new_flows", (json_int_t)t->new_flows, "no_buffer", (json_int_t)t->no_buffer);
 }
 
 int
