@@ -49,9 +49,6 @@ PS_SIZE_IS(struct ps_adjacency, 64);
 
 /* meta.adjacency of a complete frame that main sends: it leaves on the port of meta.iface as it is. */
 #define PS_ADJACENCY_FRAME UINT16_MAX
-/* meta.adjacency of a packet that main gave up: meta.exit says why, ip_output lets it be counted. */
-#define PS_ADJACENCY_DROP (UINT16_MAX - 1)
-
 /*
  * Writes the header before l3 (which has at least header_size bytes of headroom before it) and
  * returns its size. ethertype in network order.

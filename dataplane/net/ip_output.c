@@ -3,8 +3,7 @@
  * ip_output: packets whose IP header is final: finds the next hop when it is not given, fragments IPv4 where the
  * MTU asks for it and the packet allows it, writes the Ethernet header, sends.
  *
- * meta: reads l3, flags, adjacency (0: by destination; PS_ADJACENCY_FRAME: sent as it is; PS_ADJACENCY_DROP: main
- * gave the packet up, exit says why), iface; sets adjacency, l3, exit, hash (MTU, towards answer).
+ * meta: reads l3, flags, adjacency (0: by destination; PS_ADJACENCY_FRAME: sent as it is), iface; sets adjacency, l3, exit, hash (MTU, towards answer).
  */
 #include <netinet/in.h>
 
@@ -80,8 +79,6 @@ decide(struct ps_worker *w, struct rte_mbuf *m)
 			return ps_exit_to(m, PS_EXIT_VLAN_UNKNOWN, TO_DROP);
 		return (rte_edge_t)(TO_PORT + w->view->iface[meta->iface].port);
 	}
-	if (meta->adjacency == PS_ADJACENCY_DROP)
-		return TO_DROP;
 	ip = rte_pktmbuf_mtod_offset(m, const uint8_t *, meta->l3);
 	a = &w->adjacency[meta->adjacency];
 	state = atomic_load_explicit(&a->state, memory_order_acquire); /* partner: show() in neighbour.c */

@@ -94,13 +94,13 @@ forward(void *arg, void *packet, uint16_t adjacency)
 	to_worker(arg, packet);
 }
 
-/* Counted by the worker, whose counters only it may write. */
 static void
 drop(void *arg, void *packet, enum ps_exit why)
 {
-	ps_meta(packet)->adjacency = PS_ADJACENCY_DROP;
-	ps_meta(packet)->exit = (uint16_t)why;
-	to_worker(arg, packet);
+	const struct ps_net_main *n = arg;
+
+	n->config.counters->exit[why]++;
+	rte_pktmbuf_free(packet);
 }
 
 static int

@@ -9,7 +9,6 @@
  *
  * Packets leave through worker 0's from_main ring and enter its graph at ip_output:
  *   meta.adjacency == PS_ADJACENCY_FRAME   a complete frame, sent on the port of meta.iface as it is
- *   meta.adjacency == PS_ADJACENCY_DROP    given up by main: counted and freed, meta.exit says why
  *   meta.adjacency == 0                    routed by destination
  *   else                                   sent to that adjacency
  */
@@ -30,6 +29,7 @@ struct ps_net_main_config {
 	struct rte_mempool *pool;
 	struct rte_ring *to_main;       /* consumed here */
 	struct rte_ring *from_main;     /* of worker 0; produced here */
+	struct ps_worker_counters *counters; /* main's own page: packets that end here */
 	const uint16_t *punt;           /* [ports] ethdev of the punt TAP, UINT16_MAX: none; main writes to its queue 0 */
 	void *state;                    /* mapped state table; NULL: no probes */
 	ps_probe_event_fn probe_event;  /* a verdict changed; may be NULL */
