@@ -49,6 +49,7 @@ PS_SIZE_IS(struct ps_adjacency, 64);
 
 /* meta.adjacency of a complete frame that main sends: it leaves on the port of meta.iface as it is. */
 #define PS_ADJACENCY_FRAME UINT16_MAX
+
 /*
  * Writes the header before l3 (which has at least header_size bytes of headroom before it) and
  * returns its size. ethertype in network order.
