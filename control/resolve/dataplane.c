@@ -467,10 +467,10 @@ static uint64_t
 documents_key(const struct ps_resolver *r)
 {
 	const struct ps_object *o;
-	uint64_t key = 1;
+	uint64_t key = PS_DIGEST_K3;
 
 	for (o = ps_manifests_first(r->set, PS_KIND_DATAPLANE); o != NULL; o = ps_manifests_next(o))
-		key = ps_mix64(key ^ o->revision, PS_DIGEST_K1 ^ ps_map_key(o)) + o->order;
+		key = ps_mix64(key ^ o->revision ^ PS_DIGEST_K0, PS_DIGEST_K1 ^ ps_map_key(o)) + o->order;
 	return key;
 }
 
