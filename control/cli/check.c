@@ -61,20 +61,22 @@ count_others(const struct ps_manifests *set)
 	return counts;
 }
 
-/* Conditions that say no. "Conflicted" and the like are good news when false. */
+/* Conditions that say no. Those that tell of trouble say it with True. */
 static void
 add_bad_conditions(json_t *list, const struct ps_object *object, const char *part, const struct ps_conditions *conditions)
 {
-	static const char *const positive[] = {"Accepted", "Programmed", "ResolvedRefs", "Ready", "Serving", "Attached"};
+	static const char *const trouble[] = {"Conflicted", "OverlappingTLSConfig", "PartiallyInvalid"};
 	char name[512];
 
 	for (uint32_t i = 0; i < conditions->length; i++) {
 		const struct ps_condition *c = &conditions->item[i];
-		bool good = strcmp(c->status, "False") == 0;
+		const char *bad = "False";
 
-		for (size_t p = 0; p < sizeof(positive) / sizeof(positive[0]); p++)
-			good = strcmp(c->type, positive[p]) == 0 ? strcmp(c->status, "True") == 0 : good;
-		if (good || strcmp(c->type, "Programmed") == 0) /* follows from the others */
+		for (size_t t = 0; t < sizeof(trouble) / sizeof(trouble[0]); t++)
+			bad = strcmp(c->type, trouble[t]) == 0 ? "True" : bad;
+		/* Programmed follows from the others; a headless Service is not meant to have an address */
+		if (strcmp(c->status, bad) != 0 || strcmp(c->type, "Programmed") == 0 ||
+			(object->kind == PS_KIND_SERVICE && object->service->headless && strcmp(c->reason, "NoAddress") == 0))
 			continue;
 		snprintf(name, sizeof(name), "%s %s%s%s%s%s", object->kind_name, object->ns, object->ns[0] != '\0' ? "/" : "", object->name,
 			part[0] != '\0' ? ", " : "", part);
@@ -136,6 +138,19 @@ print_summary(const struct ps_invocation *inv, uint32_t served, json_t *others, 
 	fprintf(inv->out, "; %u errors, %u warnings\n", d->errors, d->warnings);
 }
 
+/* Classes of other controllers do nothing here, which surprises who meant to take them over. */
+static void
+print_foreign_classes(const struct ps_invocation *inv, const struct ps_loaded *l)
+{
+	const struct ps_object *o;
+
+	for (o = ps_manifests_first(l->set, PS_KIND_GATEWAY_CLASS); o != NULL; o = ps_manifests_next(o)) {
+		if (ps_model_class(l->model, o) == NULL && o->gateway_class->controller_name.s != NULL)
+			fprintf(inv->out, "%s:%u: GatewayClass %s is another controller's; to take it over: --adopt %s\n", o->file, o->place.line,
+				o->name, o->gateway_class->controller_name.s);
+	}
+}
+
 static void
 print_conditions(const struct ps_invocation *inv, json_t *conditions)
 {
@@ -179,6 +194,7 @@ ps_cmd_check(const struct ps_invocation *inv)
 	} else {
 		ps_diagnostics_print(&l.diagnostics, inv->out);
 		print_conditions(inv, conditions);
+		print_foreign_classes(inv, &l);
 		print_summary(inv, served, others, &l.diagnostics);
 	}
 	json_decref(others);

@@ -129,18 +129,21 @@ ps_cmd_gen_man(const struct ps_invocation *inv)
 	return rc < 0 ? ps_fail("%s: %s", inv->arguments[0], strerror(-rc)) : PS_CLI_OK;
 }
 
-/* Lines that hold the word, and headings above them. */
+/* Fields whose name holds the word, with the lines below each. A field stands two columns in, what belongs to it further. */
 static size_t
 print_matching(FILE *out, char *text, const char *word)
 {
+	bool within = false;
 	size_t found = 0;
 	char *rest, *line;
 
 	for (line = strtok_r(text, "\n", &rest); line != NULL; line = strtok_r(NULL, "\n", &rest)) {
-		if (strcasestr(line, word) != NULL) {
-			fprintf(out, "%s\n", line);
-			found++;
+		if (strspn(line, " ") <= 2) {
+			within = strcasestr(line, word) != NULL;
+			found += within;
 		}
+		if (within)
+			fprintf(out, "%s\n", line);
 	}
 	return found;
 }
@@ -169,7 +172,7 @@ ps_cmd_fields(const struct ps_invocation *inv)
 	found = print_matching(inv->out, text, inv->arguments[0]);
 	free(text);
 	if (found == 0) {
-		fprintf(stderr, "penstock: no field has \"%s\" in its line\n", inv->arguments[0]);
+		fprintf(stderr, "penstock: no field has \"%s\" in its name\n", inv->arguments[0]);
 		return PS_CLI_NOT_FOUND;
 	}
 	return PS_CLI_OK;
