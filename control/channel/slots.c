@@ -111,7 +111,8 @@ adopt(struct ps_slots *s)
 	uint32_t i;
 
 	for (i = 0; i < s->endpoints.slots; i++) {
-		uint64_t id = s->cold[i].id;
+		/* The cold part of a free slot is not touched: it would cost a page of memory. */
+		uint64_t id = in_use(s, i) ? s->cold[i].id : 0;
 
 		/* Two slots of one id: left by a kill between two stores. The first one counts. */
 		if (in_use(s, i) && id != 0 && ps_slot_index_find(&s->endpoints.index, id) == PS_NONE) {
@@ -531,9 +532,12 @@ ps_slots_tick(struct ps_slots *s, uint64_t now_ns)
 
 	for (i = 0; i < s->endpoints.slots; i++) {
 		uint32_t flags = PS_CTL_FLAGS(control_load(s, i));
-		uint64_t until = s->cold[i].drain_until_ns;
+		uint64_t until;
 
-		if (!(flags & PS_CTL_IN_USE) || until == 0 || now_ns < until)
+		if (!(flags & PS_CTL_IN_USE))
+			continue;
+		until = s->cold[i].drain_until_ns;
+		if (until == 0 || now_ns < until)
 			continue;
 		if (!(flags & PS_CTL_KILL)) {
 			/* The grace counts from the kill, which comes late when penstockd was down. */

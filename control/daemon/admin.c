@@ -18,6 +18,7 @@
 
 /* A piece of a long answer, bytes; then others have their turn. */
 #define PIECE (64u * 1024u)
+#define DUMP_FLAGS (JSON_COMPACT | JSON_REAL_PRECISION(9))
 
 static const struct route {
 	enum evhttp_cmd_type method;
@@ -123,7 +124,7 @@ ps_reply_json(struct ps_request *r, int code, json_t *body)
 {
 	struct evbuffer *out = evbuffer_new();
 
-	if (body == NULL || out == NULL || json_dump_callback(body, dump, out, JSON_COMPACT) != 0) {
+	if (body == NULL || out == NULL || json_dump_callback(body, dump, out, DUMP_FLAGS) != 0) {
 		evhttp_send_error(r->http, HTTP_INTERNAL, NULL);
 	} else {
 		evbuffer_add(out, "\n", 1);
@@ -181,7 +182,7 @@ list_end(struct ps_list *l)
 		evbuffer_add_printf(l->out, ",\"truncated\":true");
 	json_object_foreach(l->beside, key, value) {
 		evbuffer_add_printf(l->out, ",\"%s\":", key);
-		json_dump_callback(value, dump, l->out, JSON_COMPACT | JSON_ENCODE_ANY);
+		json_dump_callback(value, dump, l->out, DUMP_FLAGS | JSON_ENCODE_ANY);
 	}
 	evbuffer_add(l->out, "}\n", 2);
 }
@@ -248,7 +249,7 @@ ps_list_item(struct ps_list *l, json_t *item)
 	if (l->any)
 		evbuffer_add(l->out, ",", 1);
 	l->any = true;
-	json_dump_callback(item, dump, l->out, JSON_COMPACT);
+	json_dump_callback(item, dump, l->out, DUMP_FLAGS);
 	json_decref(item);
 }
 
