@@ -66,13 +66,43 @@ cut_line(const char *line, uint32_t column, size_t *size, uint32_t *caret)
 	return start;
 }
 
+/* Bytes of the UTF-8 character at s; 0 when there is none, or one that a terminal would act on. */
+static size_t
+printable(const unsigned char *s)
+{
+	size_t size = *s < 0x80 ? 1 : *s < 0xc2 ? 0 : *s < 0xe0 ? 2 : *s < 0xf0 ? 3 : *s < 0xf5 ? 4 : 0, i;
+
+	if (size == 1)
+		return (*s >= 0x20 && *s != 0x7f) || *s == '\t';
+	for (i = 1; i < size; i++)
+		if ((s[i] & 0xc0) != 0x80)
+			return 0;
+	if ((*s == 0xe0 && s[1] < 0xa0) || (*s == 0xed && s[1] > 0x9f) || (*s == 0xf0 && s[1] < 0x90) ||
+	    (*s == 0xf4 && s[1] > 0x8f) || (*s == 0xc2 && s[1] < 0xa0))
+		return 0;
+	return size;
+}
+
+/* Copies text that may hold anything: what is no printable UTF-8 becomes a question mark. */
 static char *
 put(char **at, const char *s)
 {
-	size_t size = strlen(s) + 1;
-	char *copy = memcpy(*at, s, size);
+	char *copy = *at, *to = copy;
+	size_t size;
 
-	*at += size;
+	while (*s != '\0') {
+		size = printable((const unsigned char *)s);
+		if (size == 0) {
+			*to++ = '?';
+			s++;
+			continue;
+		}
+		memcpy(to, s, size);
+		to += size;
+		s += size;
+	}
+	*to = '\0';
+	*at = to + 1;
 	return copy;
 }
 

@@ -180,7 +180,7 @@ static bool
 adopt(struct reading *r, struct ps_part *old, uint32_t olds)
 {
 	struct ps_part *from = NULL, *to = r->part;
-	uint32_t low = 0, high = olds;
+	uint32_t low = 0, high = olds, objects = 0;
 	struct ps_entry *e;
 
 	while (low < high) {
@@ -197,8 +197,10 @@ adopt(struct reading *r, struct ps_part *old, uint32_t olds)
 	    from->unknown)
 		return false;
 	LIST_FOREACH (e, &from->entries, in_part)
-		if (e->pass == r->set->pass)
-			return false; /* an earlier part defines it now */
+		objects++;
+	if (objects != from->objects)
+		return false; /* an earlier part defines one of them now */
+	to->objects = objects;
 	while ((e = LIST_FIRST(&from->entries)) != NULL) {
 		e->pass = r->set->pass;
 		move(e, to);
@@ -273,6 +275,7 @@ ps_file_read(struct ps_manifests *set, struct ps_file *file, struct ps_source *s
 	const char *why = ps_source_check(source, &place);
 	struct ps_part *old = file->part;
 	uint32_t olds = file->parts, i;
+	struct ps_entry *e;
 	int rc, rc_settle;
 
 	if (why != NULL) {
@@ -306,6 +309,8 @@ ps_file_read(struct ps_manifests *set, struct ps_file *file, struct ps_source *s
 			part->unknown = true; /* after an error nobody knows what else was there */
 			rc = rc == -EPROTO ? 0 : rc;
 		}
+		LIST_FOREACH (e, &part->entries, in_part)
+			part->objects++;
 	}
 	for (; i < file->parts; i++)
 		file->part[i].unknown = true; /* out of memory: not read */

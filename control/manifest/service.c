@@ -159,10 +159,12 @@ check_addresses(struct ps_decoder *d, const struct ps_service_spec *s)
 static void
 check_ports(struct ps_decoder *d, const struct ps_node *node, const struct ps_service_spec *s)
 {
+	const struct ps_node *ports = ps_node_get(node, "ports");
 	uint32_t i, j;
 
-	if (s->ports.length == 0 && !s->headless && s->type.v != PS_EXTERNAL_NAME)
-		ps_decode_error(d, s->ports.place.line ? s->ports.place : node->place,
+	if ((ports == NULL || (ports->type == PS_NODE_LIST && ports->length == 0)) && !s->headless &&
+	    s->type.v != PS_EXTERNAL_NAME)
+		ps_decode_error(d, ports != NULL ? ports->place : node->place,
 				"Service has no ports, expected at least one");
 	for (i = 0; i < s->ports.length; i++) {
 		const struct ps_service_spec_port *a = &s->ports.item[i];

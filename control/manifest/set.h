@@ -39,6 +39,7 @@ struct ps_part {
 	uint32_t first_line;
 	bool unknown;                /* holds something whose name could not be read: nothing may be removed */
 	struct ps_diagnostics diagnostics;
+	uint32_t objects;            /* entries when it had been read */
 	struct ps_entries entries;
 };
 

@@ -332,8 +332,9 @@ parse_enum(const struct ps_field *field, const char *s, int64_t *value, const ch
 			*value = name->value;
 			return true;
 		}
-		ps_suggest(&suggestion, s, name->name);
 	}
+	for (name = field->names; name->name != NULL; name++)
+		ps_suggest(&suggestion, s, name->name);
 	*why = suggestion.word;
 	return false;
 }
