@@ -319,7 +319,7 @@ class Penstock:
 def dataplane_document(lab, extra="", workers=1, queues=1, gw_extra="", tables=""):
     second = """
   - name: inner
-    afPacket: {interface: gw1}
+    afPacket: gw1
     addresses: [10.88.0.2/24, "fd88::2/64"]
 """ if lab.two_arm else ""
     return f"""
@@ -329,7 +329,7 @@ metadata: {{name: gateway}}
 spec:
   ports:
   - name: outer
-    afPacket: {{interface: gw0}}
+    afPacket: gw0
     queues: {queues}
     mtu: {lab.mtu}
     addresses: [10.77.0.2/24, "fd77::2/64"]
