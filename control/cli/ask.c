@@ -30,7 +30,8 @@ print_explanation(const struct ps_invocation *inv, json_t *answer)
 
 	fprintf(inv->out, "%-10s%s%s%s%s%s\n", "verdict", color, verdict, inv->color ? "\033[0m" : "", exit_name[0] != '\0' ? " as " : "",
 		exit_name);
-	print_line(inv, "", ps_json_text(answer, "text"));
+	if (json_array_size(json_object_get(answer, "steps")) == 0)
+		print_line(inv, "why", ps_json_text(answer, "text"));
 	part = ps_json_at(answer, "listener");
 	if (part != NULL) {
 		ps_cell(text, sizeof(text), part, &place, 0);

@@ -219,7 +219,7 @@ perform(struct ps_client *c, const char *path, bool post, struct body *b)
 	}
 	if (status >= 400) {
 		error_from_body(c, status, b);
-		return status == 404 ? -ENOENT : -EIO;
+		return status == 404 ? -ENOENT : status == 503 ? -EHOSTDOWN : -EIO;
 	}
 	return 0;
 }

@@ -18,7 +18,7 @@ enum ps_cli_status
 ps_client_status(const struct ps_client *c, int rc)
 {
 	fprintf(stderr, "penstock: %s\n", ps_client_error(c)[0] != '\0' ? ps_client_error(c) : strerror(-rc));
-	return rc == -ENOTCONN ? PS_CLI_NOT_RUNNING : rc == -ENOENT ? PS_CLI_NOT_FOUND : PS_CLI_FAILED;
+	return rc == -ENOTCONN || rc == -EHOSTDOWN ? PS_CLI_NOT_RUNNING : rc == -ENOENT ? PS_CLI_NOT_FOUND : PS_CLI_FAILED;
 }
 
 struct ps_client *

@@ -127,6 +127,18 @@ say_choice(FILE *log, const struct ps_port_choice *choice, const struct ps_plan_
 			"--port %s=ADDR/LEN\n", port->name, port->device);
 }
 
+/* The address in its usual spelling. */
+static void
+address_make(char text[PS_PLAN_TEXT], const char *format, unsigned int number)
+{
+	uint8_t bytes[16];
+	int family = strchr(format, ':') != NULL ? AF_INET6 : AF_INET;
+
+	snprintf(text, PS_PLAN_TEXT, format, number);
+	if (inet_pton(family, text, bytes) == 1)
+		inet_ntop(family, bytes, text, PS_PLAN_TEXT);
+}
+
 static void
 plan_tap(struct ps_plan *plan, const struct ps_plan_input *input, bool other_ports)
 {
@@ -140,8 +152,8 @@ plan_tap(struct ps_plan *plan, const struct ps_plan_input *input, bool other_por
 			taken = taken || strcmp(input->facts[i].name, plan->tap_name) == 0;
 	}
 	plan->tap = true;
-	snprintf(plan->kernel4, PS_PLAN_TEXT, PS_TAP_KERNEL4, number);
-	snprintf(plan->gateway4, PS_PLAN_TEXT, PS_TAP_GATEWAY4, number);
+	address_make(plan->kernel4, PS_TAP_KERNEL4, number);
+	address_make(plan->gateway4, PS_TAP_GATEWAY4, number);
 	port->kind = PS_PORT_TAP;
 	snprintf(port->name, sizeof(port->name), "tap0");
 	snprintf(port->device, sizeof(port->device), "%s", plan->tap_name);
@@ -150,8 +162,8 @@ plan_tap(struct ps_plan *plan, const struct ps_plan_input *input, bool other_por
 	snprintf(port->address[port->addresses++], PS_PLAN_TEXT, "%.48s/24", plan->gateway4);
 	snprintf(plan->gateway[0], PS_PLAN_TEXT, "%s", plan->kernel4);
 	if (input->ipv6) {
-		snprintf(plan->kernel6, PS_PLAN_TEXT, PS_TAP_KERNEL6, number);
-		snprintf(plan->gateway6, PS_PLAN_TEXT, PS_TAP_GATEWAY6, number);
+		address_make(plan->kernel6, PS_TAP_KERNEL6, number);
+		address_make(plan->gateway6, PS_TAP_GATEWAY6, number);
 		snprintf(port->address[port->addresses++], PS_PLAN_TEXT, "%.48s/64", plan->gateway6);
 		snprintf(plan->gateway[1], PS_PLAN_TEXT, "%s", plan->kernel6);
 	}

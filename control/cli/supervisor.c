@@ -74,20 +74,29 @@ after_ms(uint64_t ms)
 static void start_program(struct program *p);
 static void stop_next(struct ps_supervisor *s);
 
+/* A line that names its program, as their logs do, is not named again. */
+static void
+forward(const struct program *p, const char *line, size_t length)
+{
+	bool named = memmem(line, length < 64 ? length : 64, "penstock", 8) != NULL;
+
+	fprintf(stderr, "%s%s%.*s\n", named ? "" : p->what.name, named ? "" : ": ", (int)length, line);
+}
+
 /* Whole lines, or what there is when `all`. */
 static void
 forward_lines(struct program *p, bool all)
 {
 	struct evbuffer *input = bufferevent_get_input(p->output);
+	size_t length;
 	char *line;
 
-	while ((line = evbuffer_readln(input, NULL, EVBUFFER_EOL_ANY)) != NULL) {
-		fprintf(stderr, "%s: %s\n", p->what.name, line);
+	while ((line = evbuffer_readln(input, &length, EVBUFFER_EOL_ANY)) != NULL) {
+		forward(p, line, length);
 		free(line);
 	}
 	if ((all || evbuffer_get_length(input) > LINE_MAX_SIZE) && evbuffer_get_length(input) > 0) {
-		fprintf(stderr, "%s: %.*s\n", p->what.name, (int)evbuffer_get_length(input),
-			(const char *)evbuffer_pullup(input, -1));
+		forward(p, (const char *)evbuffer_pullup(input, -1), evbuffer_get_length(input));
 		evbuffer_drain(input, evbuffer_get_length(input));
 	}
 }
