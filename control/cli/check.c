@@ -86,6 +86,38 @@ add_bad_conditions(json_t *list, const struct ps_object *object, const char *par
 	}
 }
 
+static int
+by_place(const void *a, const void *b)
+{
+	json_t *x = *(json_t *const *)a, *y = *(json_t *const *)b;
+	int order = strcmp(ps_json_text(x, "file"), ps_json_text(y, "file"));
+	double lines = ps_json_number(x, "line") - ps_json_number(y, "line");
+
+	return order != 0 ? order : lines < 0 ? -1 : lines > 0;
+}
+
+/* In the order of the files; out of memory leaves them as they are. */
+static json_t *
+sorted(json_t *list)
+{
+	size_t length = json_array_size(list);
+	json_t **items = calloc(length + 1, sizeof(*items)), *result = json_array();
+
+	if (items == NULL || result == NULL) {
+		free(items);
+		json_decref(result);
+		return list;
+	}
+	for (size_t i = 0; i < length; i++)
+		items[i] = json_array_get(list, i);
+	qsort(items, length, sizeof(*items), by_place);
+	for (size_t i = 0; i < length; i++)
+		json_array_append(result, items[i]);
+	free(items);
+	json_decref(list);
+	return result;
+}
+
 static json_t *
 bad_conditions(const struct ps_model *m)
 {
@@ -115,7 +147,7 @@ bad_conditions(const struct ps_model *m)
 		add_bad_conditions(list, m->service_status[i]->object, "", &m->service_status[i]->conditions);
 	for (uint32_t i = 0; i < m->slice_statuses; i++)
 		add_bad_conditions(list, m->slice_status[i]->object, "", &m->slice_status[i]->conditions);
-	return list;
+	return sorted(list);
 }
 
 static void
