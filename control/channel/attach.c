@@ -289,8 +289,13 @@ refuse(struct ps_attach *a, int fd, const char *why)
 {
 	struct ps_socket_message m = {.type = PS_SOCKET_REFUSED, .abi = PS_ABI, .pid = (uint32_t)getpid()};
 
+	uint8_t unread[sizeof(m)];
+
 	snprintf(m.text, sizeof(m.text), "%s", why);
 	message_write(fd, &m, -1);
+	/* Closing with something unread would reset the connection, and the reason with it. */
+	while (recv(fd, unread, sizeof(unread), MSG_DONTWAIT) > 0)
+		;
 	a->stats.refused++;
 }
 
