@@ -249,7 +249,7 @@ test_parts(void **state)
 	assert_int_equal(errors_of(set), 0);
 	assert_int_equal(service(set, "b")->service->ports.item[0].port.v, 81);
 	put(set, "f.yaml", SERVICE("b", "81") "---\n" SERVICE("a", "80"));
-	assert_int_equal(service(set, "a")->place.line, 8);
+	assert_int_equal(service(set, "a")->place.line, 9);
 	ps_manifests_free(set);
 }
 
