@@ -30,9 +30,11 @@ enum ps_flow_edge {
 	PS_FLOW_EDGE_DROP,
 	PS_FLOW_EDGE_PORT,
 };
-#define PS_FLOW_EDGE_NAMES \
+/* A node must not have an edge to itself: flow_new, which never takes it, puts another name there. */
+#define PS_FLOW_EDGE_NAMES PS_FLOW_EDGE_NAMES_BUT("flow_new")
+#define PS_FLOW_EDGE_NAMES_BUT(new) \
 	{ \
-		[PS_FLOW_EDGE_NEW] = "flow_new", [PS_FLOW_EDGE_IP_OUTPUT] = "ip_output", \
+		[PS_FLOW_EDGE_NEW] = new, [PS_FLOW_EDGE_IP_OUTPUT] = "ip_output", \
 		[PS_FLOW_EDGE_ANSWER] = "answer", [PS_FLOW_EDGE_HANDOFF] = "handoff", [PS_FLOW_EDGE_PUNT] = "punt", \
 		[PS_FLOW_EDGE_TO_MAIN] = "to_main", [PS_FLOW_EDGE_DROP] = "drop", \
 	}

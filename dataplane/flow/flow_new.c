@@ -33,6 +33,6 @@ static struct rte_node_register flow_new_node = {
 	.process = flow_new_process,
 	.init = ps_stage_init,
 	.nb_edges = PS_FLOW_EDGE_PORT,
-	.next_nodes = PS_FLOW_EDGE_NAMES,
+	.next_nodes = PS_FLOW_EDGE_NAMES_BUT("drop"),
 };
 PS_STAGE_REGISTER(flow_new_node, PS_STAGE_SENDS)

@@ -146,5 +146,4 @@ static struct rte_node_register answer_node = {
 	.nb_edges = EDGES,
 	.next_nodes = {[TO_DROP] = "drop", [TO_IP_OUTPUT] = "ip_output", [TO_ICMP_FLOW] = "icmp_flow"},
 };
-RTE_NODE_REGISTER(answer_node);
 PS_STAGE_REGISTER(answer_node, 0)

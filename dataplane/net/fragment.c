@@ -263,5 +263,4 @@ static struct rte_node_register fragment_node = {
 	.nb_edges = PS_FLOW_EDGE_PORT,
 	.next_nodes = PS_FLOW_EDGE_NAMES,
 };
-RTE_NODE_REGISTER(fragment_node);
 PS_STAGE_REGISTER(fragment_node, PS_STAGE_SENDS)

@@ -177,5 +177,4 @@ static struct rte_node_register icmp_input_node = {
 		       [TO_MAIN] = "to_main",
 		       [TO_PUNT] = "punt"},
 };
-RTE_NODE_REGISTER(icmp_input_node);
 PS_STAGE_REGISTER(icmp_input_node, 0)

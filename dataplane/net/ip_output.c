@@ -201,5 +201,4 @@ static struct rte_node_register ip_output_node = {
 	.nb_edges = TO_PORT,
 	.next_nodes = {[TO_DROP] = "drop", [TO_ANSWER] = "answer", [TO_MAIN] = "to_main"},
 };
-RTE_NODE_REGISTER(ip_output_node);
 PS_STAGE_REGISTER(ip_output_node, PS_STAGE_SENDS)

@@ -35,5 +35,4 @@ static struct rte_node_register punt_node = {
 	.nb_edges = EDGES,
 	.next_nodes = {[TO_DROP] = "drop", [TO_MAIN] = "to_main"},
 };
-RTE_NODE_REGISTER(punt_node);
 PS_STAGE_REGISTER(punt_node, 0)

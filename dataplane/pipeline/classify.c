@@ -443,7 +443,7 @@ classify_one(struct ps_worker *w, struct rte_mbuf *m)
 	if (unlikely(total < sizeof(struct rte_ipv4_hdr) +
 				     (proto == IPPROTO_TCP ? sizeof(struct rte_tcp_hdr) : sizeof(struct rte_udp_hdr)) ||
 		     !l4_ok(ip + sizeof(struct rte_ipv4_hdr), total - sizeof(struct rte_ipv4_hdr), (uint8_t)proto)))
-		return ps_exit_to(m, PS_EXIT_L4_MALFORMED, PS_CLASSIFY_DROP);
+		return frame(w, m); /* it will find the right name */
 	m->data_len = (uint16_t)(total + sizeof(struct rte_ether_hdr));
 	m->pkt_len = m->data_len;
 	meta->iface = iface;
@@ -482,5 +482,4 @@ static struct rte_node_register classify_node = {
 	.nb_edges = PS_CLASSIFY_EDGES,
 	.next_nodes = PS_CLASSIFY_EDGE_NAMES,
 };
-RTE_NODE_REGISTER(classify_node);
 PS_STAGE_REGISTER(classify_node, 0)

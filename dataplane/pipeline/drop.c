@@ -29,5 +29,4 @@ static struct rte_node_register drop_node = {
 	.process = drop,
 	.init = ps_stage_init,
 };
-RTE_NODE_REGISTER(drop_node);
 PS_STAGE_REGISTER(drop_node, 0)

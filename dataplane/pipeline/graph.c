@@ -22,6 +22,8 @@ static struct ps_stage *stages;
 void
 ps_stage_register(struct ps_stage *stage)
 {
+	stage->node->parent_id = RTE_NODE_ID_INVALID; /* not a clone */
+	stage->node->id = __rte_node_register(stage->node);
 	stage->next = stages;
 	stages = stage;
 }

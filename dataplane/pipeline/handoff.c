@@ -49,5 +49,4 @@ static struct rte_node_register handoff_node = {
 	.nb_edges = EDGES,
 	.next_nodes = {[TO_DROP] = "drop"},
 };
-RTE_NODE_REGISTER(handoff_node);
 PS_STAGE_REGISTER(handoff_node, 0)

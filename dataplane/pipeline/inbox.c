@@ -56,5 +56,4 @@ static struct rte_node_register inbox_node = {
 	.nb_edges = EDGES,
 	.next_nodes = {[TO_CLASSIFY] = "classify", [TO_IP_OUTPUT] = "ip_output"},
 };
-RTE_NODE_REGISTER(inbox_node);
 PS_STAGE_REGISTER(inbox_node, 0)

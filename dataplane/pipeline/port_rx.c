@@ -78,5 +78,4 @@ static struct rte_node_register port_rx_node = {
 	.nb_edges = EDGES,
 	.next_nodes = {[TO_CLASSIFY] = "classify"},
 };
-RTE_NODE_REGISTER(port_rx_node);
 PS_STAGE_REGISTER(port_rx_node, 0)

@@ -163,5 +163,4 @@ static struct rte_node_register port_tx_node = {
 	.nb_edges = EDGES,
 	.next_nodes = {[TO_DROP] = "drop"},
 };
-RTE_NODE_REGISTER(port_tx_node);
 PS_STAGE_REGISTER(port_tx_node, 0)

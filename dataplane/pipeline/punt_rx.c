@@ -66,5 +66,4 @@ static struct rte_node_register punt_rx_node = {
 	.nb_edges = TO_PORT,
 	.next_nodes = {[TO_DROP] = "drop"},
 };
-RTE_NODE_REGISTER(punt_rx_node);
 PS_STAGE_REGISTER(punt_rx_node, PS_STAGE_SENDS)

@@ -19,7 +19,7 @@
 #include "dataplane/pipeline/worker.h"
 
 #define PS_STAGE_AHEAD 4u
-#define PS_STAGE_CHUNK 32u
+#define PS_STAGE_CHUNK 64u /* measured with tests/unit/flow/bench_table: a million flows need that many misses at once */
 
 /* Defined in trace.c: records one step of each traced packet of the frame. */
 void ps_trace_frame(struct ps_worker *w, struct rte_node *node, void **objs, uint16_t n);
@@ -132,7 +132,7 @@ ps_exit_to(struct rte_mbuf *m, enum ps_exit why, rte_edge_t edge)
 int ps_stage_init(const struct rte_graph *graph, struct rte_node *node);
 
 /*
- * Registration. The stage's fixed edges are its rte_node_register.next_nodes, in the order of its
+ * Registration of the node and of the stage. The stage's fixed edges are its rte_node_register.next_nodes, in the order of its
  * enum. A stage with PS_STAGE_SENDS gets one more edge per port after them, in port order:
  * STAGE_EDGES + port leads to "port_tx-<port>", so that the fast path chooses its
  * port without another stage.

@@ -42,5 +42,4 @@ static struct rte_node_register to_main_node = {
 	.nb_edges = EDGES,
 	.next_nodes = {[TO_DROP] = "drop"},
 };
-RTE_NODE_REGISTER(to_main_node);
 PS_STAGE_REGISTER(to_main_node, 0)

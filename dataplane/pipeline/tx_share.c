@@ -58,5 +58,4 @@ static struct rte_node_register tx_share_node = {
 	.nb_edges = TO_PORT,
 	.next_nodes = {[TO_DROP] = "drop"},
 };
-RTE_NODE_REGISTER(tx_share_node);
 PS_STAGE_REGISTER(tx_share_node, PS_STAGE_SENDS)
