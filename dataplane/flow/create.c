@@ -335,6 +335,8 @@ to_listener(const struct arrival *p, const struct ps_listener *listener)
 		if ((p->tcp_flags & (PS_TCP_RST | PS_TCP_SYN)) || !(p->tcp_flags & PS_TCP_ACK))
 			return ps_exit_drop(p->meta, PS_EXIT_NO_FLOW);
 	}
+	if (p->l3[p->v6 ? 7 : 8] <= 1)
+		return answer(p, PS_EXIT_TTL_EXPIRED);
 	if (service == NULL || listener->kind == PS_LISTENER_REJECT)
 		return no_endpoint(p, service);
 	hash = ps_flow_hash_packet(w, p->l3, p->ports, p->proto, p->v6);

@@ -25,6 +25,7 @@
 struct ps_flow_item {
 	uint8_t *l3;
 	const struct ps_flow_bucket *bucket;
+	struct ps_flow *flow;
 	uint32_t reference;
 	uint16_t signature;
 };
@@ -67,7 +68,8 @@ ps_flow_probe(struct ps_worker *w, struct ps_flow_item *item, const bool v6)
 		return;
 	}
 	item->reference = item->bucket->reference[__builtin_ctz(bits)];
-	f = ps_flow_at(t, item->reference >> 1);
+	f = (struct ps_flow *)(t->records + ((uint64_t)(item->reference >> 1) << (v6 ? 7 : 6)));
+	item->flow = f;
 	rte_prefetch0(f);
 	if (v6)
 		rte_prefetch0((uint8_t *)f + 64);
@@ -91,17 +93,17 @@ ps_flow_decide(struct ps_worker *w, struct rte_mbuf *m, struct ps_flow_item *ite
 	struct ps_meta *meta = ps_meta(m);
 	uint8_t *l3 = item->l3, *l4 = l3 + meta->l4, flags, next, mode;
 	uint32_t reference = item->reference, direction, ports, size;
+	struct ps_flow *f = item->flow;
 	struct ps_adjacency *a;
-	struct ps_flow *f;
 	uint64_t odd;
 
 	memcpy(&ports, l4, sizeof(ports));
 	if (unlikely(reference == PS_NONE))
 		return PS_FLOW_EDGE_NEW;
 	if (likely(reference != PS_REFERENCE_FAR)) {
-		bool equal = v6 ? ps_flow_key_equal6(ps_flow6_at(t, reference >> 1), reference & 1u, l3 + 8, ports,
+		bool equal = v6 ? ps_flow_key_equal6((struct ps_flow6 *)f, reference & 1u, l3 + 8, ports,
 						     meta->proto)
-				: ps_flow_key_equal4(ps_flow4_at(t, reference >> 1), reference & 1u,
+				: ps_flow_key_equal4((struct ps_flow4 *)f, reference & 1u,
 						     ps_digest_load(l3 + 12), ports, meta->proto);
 		if (unlikely(!equal))
 			reference = PS_REFERENCE_FAR;
@@ -110,9 +112,9 @@ ps_flow_decide(struct ps_worker *w, struct rte_mbuf *m, struct ps_flow_item *ite
 		reference = ps_flow_find_packet(t, l3, ports, meta->proto);
 		if (reference == PS_NONE)
 			return PS_FLOW_EDGE_NEW;
+		f = ps_flow_at(t, reference >> 1);
 	}
 	direction = reference & 1u;
-	f = ps_flow_at(t, reference >> 1);
 	mode = f->mode;
 	a = &w->adjacency[f->adjacency[direction]];
 	if (v6)

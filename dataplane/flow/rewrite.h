@@ -98,12 +98,13 @@ ps_flow_rewrite6(struct ps_flow6 *f, uint32_t direction, uint8_t *l3, uint8_t *l
 static __rte_always_inline void
 ps_flow_count(struct ps_worker *w, struct ps_flow *f, uint32_t direction, uint32_t size)
 {
-	uint64_t *service = (uint64_t *)&w->service[f->service_slot] + 2u * direction;
-	struct ps_endpoint_counters *endpoint = &w->endpoint[f->endpoint_slot];
+	/* Directions come at random: addresses are computed, not chosen by a branch. */
+	uint64_t *service = &w->service[f->service_slot].packets_in + 2u * direction;
+	uint64_t *endpoint = &w->endpoint[f->endpoint_slot].packets_in + direction;
 
 	service[0]++;
 	service[1] += size;
-	*(direction == PS_FLOW_TO_ENDPOINT ? &endpoint->packets_in : &endpoint->packets_out) += 1;
+	endpoint[0]++;
 	f->packets[direction]++;
 }
 

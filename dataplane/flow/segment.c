@@ -25,16 +25,15 @@ ps_segment_clamp_mss(uint8_t *tcp, uint32_t bytes, uint16_t mss)
 			return false;
 		if (kind == 2 && length == 4) {
 			uint32_t now = (uint32_t)tcp[i + 2] << 8 | tcp[i + 3];
-			uint32_t from = (i + 2) & ~1u, to = (i + 5) & ~1u;
-			uint8_t old[4];
+			uint16_t old, new_mss = __builtin_bswap16(mss), delta;
 
 			if (now <= mss)
 				return false;
-			/* The value may straddle two checksum words. */
-			memcpy(old, tcp + from, to - from);
-			tcp[i + 2] = (uint8_t)(mss >> 8);
-			tcp[i + 3] = (uint8_t)mss;
-			ps_field_update(tcp + 16, ps_delta(old, tcp + from, to - from));
+			memcpy(&old, tcp + i + 2, 2);
+			memcpy(tcp + i + 2, &new_mss, 2);
+			delta = ps_delta(&old, &new_mss, 2);
+			/* A value that straddles two checksum words counts with its bytes swapped (RFC 1071 2 B). */
+			ps_field_update(tcp + 16, i & 1u ? __builtin_bswap16(delta) : delta);
 			return true;
 		}
 		i += length;

@@ -350,7 +350,10 @@ ps_flow_slow(struct ps_worker *w, struct rte_mbuf *m, struct ps_flow_table *t, s
 		return PS_FLOW_EDGE_ANSWER;
 	}
 
-	next = (uint8_t)(ps_state_after(state, direction, flags, !ps_flow_two_way(f->mode)) & ~PS_STATE_SLOW);
+	/* The packet that made the flow has been judged already: a later segment of an unknown flow proves nothing yet. */
+	next = state;
+	if ((f->packets[0] | f->packets[1]) != 0)
+		next = (uint8_t)(ps_state_after(state, direction, flags, !ps_flow_two_way(f->mode)) & ~PS_STATE_SLOW);
 	atomic_store_explicit(&f->state, next, memory_order_relaxed);
 	if (!ps_flow_half_open(next))
 		f->last_seen_ms = w->now_ms;
