@@ -11,231 +11,25 @@
 #define HOUR 3600000ll
 #define DAY (24 * HOUR)
 
-static const struct ps_enum_name role_name[] = {{"server", PS_MEMIF_SERVER}, {"client", PS_MEMIF_CLIENT}, {NULL}};
-
 static const struct ps_enum_name hugepages_name[] = {
 	{"auto", PS_HUGEPAGES_AUTO}, {"require", PS_HUGEPAGES_REQUIRE}, {"off", PS_HUGEPAGES_OFF}, {NULL}};
 
 static const struct ps_enum_name idle_name[] = {
 	{"auto", PS_IDLE_AUTO}, {"poll", PS_IDLE_POLL}, {"adaptive", PS_IDLE_ADAPTIVE}, {NULL}};
 
-static const struct ps_enum_name check_name[] = {{"auto", PS_CHECK_AUTO}, {"tcp", PS_CHECK_TCP}, {"udp", PS_CHECK_UDP},
-						 {"icmp", PS_CHECK_ICMP}, {"none", PS_CHECK_NONE}, {NULL}};
-
-/* ---- ports ---- */
-
-static const struct ps_field memif_field[] = {
-	{.name = "socket", PS_IN(ps_dataplane_port, memif, socket), .type = PS_T_TEXT, .required = true,
-	 .format = &ps_format_path, .help = "Path of the control socket."},
-	{.name = "id", PS_IN(ps_dataplane_port, memif, id), .type = PS_T_INTEGER, .min = 0, .max = 65535, .fallback = "0",
-	 .help = "Interface number on the socket; both sides use the same."},
-	{.name = "role", PS_IN(ps_dataplane_port, memif, role), .type = PS_T_ENUM, .names = role_name,
-	 .fallback = "server", .help = "Who listens on the socket."},
-	{.name = "zeroCopy", PS_IN(ps_dataplane_port, memif, zero_copy), .type = PS_T_BOOLEAN, .fallback = "false",
-	 .help = "Share packet buffers with the peer (role client only)."},
-	{.name = "secret", PS_IN(ps_dataplane_port, memif, secret), .type = PS_T_TEXT, .format = &ps_format_secret,
-	 .help = "Secret that both sides must know."},
-};
-static const struct ps_schema memif = {.name = "memif", PS_FIELDS(memif_field)};
-
-static const struct ps_field pcap_field[] = {
-	{.name = "input", PS_IN(ps_dataplane_port, pcap, input), .type = PS_T_TEXT, .format = &ps_format_path,
-	 .help = "File whose packets are received."},
-	{.name = "output", PS_IN(ps_dataplane_port, pcap, output), .type = PS_T_TEXT, .format = &ps_format_path,
-	 .help = "File that takes the packets sent."},
-	{.name = "loop", PS_IN(ps_dataplane_port, pcap, loop), .type = PS_T_BOOLEAN, .fallback = "false",
-	 .help = "Begin again at the end of input."},
-};
-
-static void
-check_pcap(struct ps_decoder *d, const struct ps_node *node, void *target)
-{
-	(void)target;
-	if (ps_node_get(node, "input") == NULL && ps_node_get(node, "output") == NULL)
-		ps_decode_error(d, node->place, "pcap names no file, expected \"input\", \"output\" or both");
-}
-static const struct ps_schema pcap = {.name = "pcap", PS_FIELDS(pcap_field), .check = check_pcap};
-
-static const struct ps_field vlan_field[] = {
-	{.name = "id", PS_AT(ps_dataplane_vlan, id), .type = PS_T_INTEGER, .required = true, .min = 1, .max = 4094,
-	 .help = "802.1Q VLAN number. The interface is named PORT.ID."},
-	{.name = "mtu", PS_AT(ps_dataplane_vlan, mtu), .type = PS_T_INTEGER, .min = 576, .max = 9600, .unit = "bytes",
-	 .help = "Largest IP packet; absent: the port's."},
-	{.name = "addresses", PS_AT(ps_dataplane_vlan, addresses), PS_LIST_OF(PS_T_PREFIX), .max_items = 64,
-	 .help = "Own addresses with the length of their prefix, which is on link."},
-};
-static const struct ps_schema vlan = {.name = "vlan", PS_FIELDS(vlan_field), .size = sizeof(struct ps_dataplane_vlan)};
-
-static const struct ps_field port_field[] = {
-	{.name = "name", PS_AT(ps_dataplane_port, name), .type = PS_T_TEXT, .required = true, .unique = true,
-	 .format = &ps_format_port, .help = "Name of the port, and of its interface."},
-	{.name = "pci", PS_AT(ps_dataplane_port, pci), .type = PS_T_TEXT, .format = &ps_format_pci,
-	 .help = "Device: a NIC by its PCI address, bound to vfio-pci (or a bifurcated driver)."},
-	{.name = "afXdp", PS_AT(ps_dataplane_port, af_xdp), .type = PS_T_TEXT, .format = &ps_format_netdev,
-	 .help = "Device: a kernel interface through AF_XDP."},
-	{.name = "afPacket", PS_AT(ps_dataplane_port, af_packet), .type = PS_T_TEXT, .format = &ps_format_netdev,
-	 .help = "Device: a kernel interface through AF_PACKET."},
-	{.name = "tap", PS_AT(ps_dataplane_port, tap), .type = PS_T_TEXT, .format = &ps_format_netdev,
-	 .help = "Device: a TAP interface that is made with this name."},
-	{.name = "memif", PS_AT(ps_dataplane_port, memif), .type = PS_T_OBJECT, .sub = &memif,
-	 .help = "Device: shared memory with another process."},
-	{.name = "virtioUser", PS_AT(ps_dataplane_port, virtio_user), .type = PS_T_TEXT, .format = &ps_format_path,
-	 .help = "Device: virtio towards this vhost-user socket, or /dev/vhost-net."},
-	{.name = "vhost", PS_AT(ps_dataplane_port, vhost), .type = PS_T_TEXT, .format = &ps_format_path,
-	 .help = "Device: vhost-user socket for a virtual machine."},
-	{.name = "null", PS_AT(ps_dataplane_port, null), .type = PS_T_BOOLEAN,
-	 .help = "Device (true): receives nothing, swallows everything."},
-	{.name = "pcap", PS_AT(ps_dataplane_port, pcap), .type = PS_T_OBJECT, .sub = &pcap,
-	 .help = "Device: packet capture files."},
-	{.name = "queues", PS_AT(ps_dataplane_port, queues), .type = PS_T_INTEGER, .min = 0, .max = PS_MAX_WORKERS,
-	 .fallback = "0", .unit = "queues", .help = "Receive queues; 0: one per worker where the device can."},
-	{.name = "mtu", PS_AT(ps_dataplane_port, mtu), .type = PS_T_INTEGER, .min = 576, .max = 9600,
-	 .fallback = "1500", .unit = "bytes", .help = "Largest IP packet. IPv6 needs 1280."},
-	{.name = "mac", PS_AT(ps_dataplane_port, mac), .type = PS_T_MAC, .help = "MAC address; absent: the device's own."},
-	{.name = "promiscuous", PS_AT(ps_dataplane_port, promiscuous), .type = PS_T_BOOLEAN, .fallback = "false",
-	 .help = "Receive frames for other MAC addresses too."},
-	{.name = "punt", PS_AT(ps_dataplane_port, punt), .type = PS_T_BOOLEAN, .fallback = "false",
-	 .help = "Give packets to own addresses that no listener wants to the kernel, through a TAP with the port's name."},
-	{.name = "trustChecksums", PS_AT(ps_dataplane_port, trust_checksums), .type = PS_T_BOOLEAN, .fallback = "false",
-	 .help = "Software devices: peers always fill in TCP and UDP checksums, so that they need not be recomputed."},
-	{.name = "options", PS_AT(ps_dataplane_port, options), .type = PS_T_TEXT, .min = 0, .max = 255,
-	 .help = "Further DPDK device arguments, comma separated."},
-	{.name = "addresses", PS_AT(ps_dataplane_port, addresses), PS_LIST_OF(PS_T_PREFIX), .max_items = 64,
-	 .help = "Own addresses with the length of their prefix, which is on link."},
-	{.name = "vlans", PS_AT(ps_dataplane_port, vlans), PS_LIST_OF(PS_T_OBJECT), .max_items = PS_MAX_IFACES,
-	 .sub = &vlan, .help = "VLANs on the port, each an interface of its own."},
-};
-
-/* The order of enum ps_port_kind. */
-static const char *const device_name[PS_PORT_KINDS] = {
-	"pci", "afXdp", "afPacket", "tap", "memif", "virtioUser", "vhost", "null", "pcap",
-};
-
-static void
-check_interface_addresses(struct ps_decoder *d, const struct ps_prefix *item, uint32_t length, int64_t mtu)
-{
-	const char *trouble;
-	uint32_t i;
-
-	for (i = 0; i < length; i++) {
-		if (item[i].place.line == 0)
-			continue;
-		trouble = ps_address_trouble(&item[i].addr);
-		if (trouble != NULL && strcmp(trouble, "a link-local address") != 0)
-			ps_decode_error(d, item[i].place, "addresses[%u] is %s, expected a unicast address", i, trouble);
-		if (item[i].v6 && mtu < 1280)
-			ps_decode_error(d, item[i].place,
-					"addresses[%u] is an IPv6 address where the MTU is %d, expected an MTU of at least 1280",
-					i, (int)mtu);
-	}
-}
-
-static void
-check_port(struct ps_decoder *d, const struct ps_node *node, void *target)
-{
-	struct ps_dataplane_port *p = target;
-	const struct ps_node *first = NULL, *child;
-	uint32_t i, j, kind;
-
-	p->device_kind = PS_PORT_KINDS;
-	for (kind = 0; kind < PS_PORT_KINDS; kind++) {
-		child = ps_node_get(node, device_name[kind]);
-		if (child == NULL)
-			continue;
-		if (first != NULL)
-			ps_decode_error(d, child->key_place, "port has two devices, %s and %s, expected one", first->key,
-					child->key);
-		else
-			p->device_kind = kind;
-		first = first != NULL ? first : child;
-	}
-	if (first == NULL)
-		ps_decode_error(d, node->place,
-				"port has no device, expected one of pci, afXdp, afPacket, tap, memif, virtioUser, vhost, "
-				"null, pcap");
-	if (p->device_kind == PS_PORT_NULL && p->null.place.line != 0 && p->null.v == 0)
-		ps_decode_error(d, p->null.place, "null is false, expected true, or another device instead");
-	if (p->memif.zero_copy.v != 0 && p->memif.role.v == PS_MEMIF_SERVER)
-		ps_decode_error(d, p->memif.zero_copy.place, "zeroCopy is true with role server, expected role client");
-	check_interface_addresses(d, p->addresses.item, p->addresses.length, p->mtu.v);
-	for (i = 0; i < p->vlans.length; i++) {
-		struct ps_dataplane_vlan *v = &p->vlans.item[i];
-
-		if (v->mtu.place.line != 0 && v->mtu.v > p->mtu.v)
-			ps_decode_error(d, v->mtu.place, "mtu is %d, expected at most the port's %d", (int)v->mtu.v,
-					(int)p->mtu.v);
-		check_interface_addresses(d, v->addresses.item, v->addresses.length, v->mtu.v ? v->mtu.v : p->mtu.v);
-		for (j = 0; j < i && v->id.place.line != 0; j++)
-			if (p->vlans.item[j].id.v == v->id.v)
-				ps_decode_error(d, v->id.place, "id %d is given to two vlans, expected each once (first in line %u)",
-						(int)v->id.v, p->vlans.item[j].id.place.line);
-	}
-}
-
-static const struct ps_schema port = {.name = "port", PS_FIELDS(port_field), .size = sizeof(struct ps_dataplane_port),
-				      .check = check_port};
-
-/* ---- routes ---- */
-
-static const struct ps_field route_field[] = {
-	{.name = "to", PS_AT(ps_dataplane_route, to), .type = PS_T_ROUTE, .required = true,
-	 .help = "Destination; default: everything, of the family of via."},
-	{.name = "via", PS_AT(ps_dataplane_route, via), .type = PS_T_IP,
-	 .help = "Next hop; absent: the destination is on link."},
-	{.name = "interface", PS_AT(ps_dataplane_route, iface), .type = PS_T_TEXT, .format = &ps_format_iface,
-	 .help = "Port, or PORT.VLAN; needed without via, and with a link-local one."},
-};
-
-static void
-clear_host_bits(struct ps_prefix *prefix)
-{
-	unsigned i;
-
-	for (i = (prefix->v6 ? 0u : 96u) + prefix->length; i < 128; i++)
-		prefix->addr.b[i >> 3] &= (uint8_t)~(0x80u >> (i & 7));
-}
-
-static void
-check_route(struct ps_decoder *d, const struct ps_node *node, void *target)
-{
-	struct ps_dataplane_route *r = target;
-	bool via = r->via.place.line != 0, via_v6 = via && !ps_addr_is_v4(&r->via.addr);
-	const char *trouble = via ? ps_address_trouble(&r->via.addr) : NULL;
-
-	if (trouble != NULL && strcmp(trouble, "a link-local address") != 0)
-		ps_decode_error(d, r->via.place, "via is %s, expected a unicast address", trouble);
-	if (ps_node_get(node, "via") == NULL && ps_node_get(node, "interface") == NULL)
-		ps_decode_error(d, node->place, "route has neither \"via\" nor \"interface\", expected one or both");
-	else if (trouble != NULL && r->iface.s == NULL)
-		ps_decode_error(d, r->via.place, "via is a link-local address without interface, expected \"interface\" too");
-	if (r->to.place.line == 0)
-		return;
-	if (r->to.length == UINT8_MAX) {
-		if (!via)
-			ps_decode_error(d, r->to.place, "to is default without via, expected 0.0.0.0/0 or ::/0");
-		r->to.v6 = via_v6;
-		r->to.length = 0;
-		if (!via_v6)
-			r->to.addr = ps_addr_from_v4(0);
-	} else if (via && via_v6 != r->to.v6) {
-		ps_decode_error(d, r->via.place, "via is an %s address, expected one of the family of \"to\"",
-				via_v6 ? "IPv6" : "IPv4");
-	}
-	clear_host_bits(&r->to);
-}
-
-static const struct ps_schema route = {.name = "route", PS_FIELDS(route_field), .size = sizeof(struct ps_dataplane_route),
-				       .check = check_route};
+static const struct ps_enum_name check_name[] = {{"auto", PS_CHECK_AUTO}, {"tcp", PS_CHECK_TCP},
+	{"udp", PS_CHECK_UDP}, {"icmp", PS_CHECK_ICMP}, {"none", PS_CHECK_NONE}, {NULL}};
 
 /* ---- cores, memory, tables ---- */
 
 static const struct ps_field cores_field[] = {
 	{.name = "main", PS_IN(ps_dataplane_spec, cores, main), .type = PS_T_INTEGER, .min = -1, .max = 1023,
 	 .fallback = "-1", .help = "CPU of housekeeping; -1: not pinned."},
-	{.name = "workers", PS_IN(ps_dataplane_spec, cores, workers), PS_LIST_OF(PS_T_CPU_RANGE), .min = 0, .max = 1023,
-	 .max_items = PS_MAX_WORKERS, .help = "CPUs of the workers, one each."},
-	{.name = "count", PS_IN(ps_dataplane_spec, cores, count), .type = PS_T_INTEGER, .min = 0, .max = PS_MAX_WORKERS,
-	 .fallback = "0", .unit = "workers", .help = "Workers when their CPUs are not named; 0: one."},
+	{.name = "workers", PS_IN(ps_dataplane_spec, cores, workers), PS_LIST_OF(PS_T_CPU_RANGE), .min = 0,
+	 .max = 1023, .max_items = PS_MAX_WORKERS, .help = "CPUs of the workers, one each."},
+	{.name = "count", PS_IN(ps_dataplane_spec, cores, count), .type = PS_T_INTEGER, .min = 0,
+	 .max = PS_MAX_WORKERS, .fallback = "0", .unit = "workers",
+	 .help = "Workers when their CPUs are not named; 0: one."},
 };
 
 static void
@@ -246,7 +40,8 @@ check_cores(struct ps_decoder *d, const struct ps_node *node, void *target)
 
 	(void)node;
 	if (s->cores.workers.length != 0 && s->cores.count.v != 0)
-		ps_decode_error(d, s->cores.count.place, "count is given beside workers, expected one of the two");
+		ps_decode_error(
+			d, s->cores.count.place, "count is given beside workers, expected one of the two");
 	for (i = 0; i < s->cores.workers.length; i++) {
 		const struct ps_cpu_range *a = &s->cores.workers.item[i];
 
@@ -257,10 +52,12 @@ check_cores(struct ps_decoder *d, const struct ps_node *node, void *target)
 			ps_decode_error(d, a->place, "CPU %d is main's, expected another one for a worker",
 					(int)s->cores.main.v);
 		for (j = 0; j < i; j++)
-			if (s->cores.workers.item[j].place.line != 0 && a->first <= s->cores.workers.item[j].last &&
-			    s->cores.workers.item[j].first <= a->last)
-				ps_decode_error(d, a->place, "workers[%u] overlaps with workers[%u], expected each CPU once", i,
-						j);
+			if (s->cores.workers.item[j].place.line != 0 &&
+				a->first <= s->cores.workers.item[j].last &&
+				s->cores.workers.item[j].first <= a->last)
+				ps_decode_error(d, a->place,
+					"workers[%u] overlaps with workers[%u], expected each CPU once", i,
+					j);
 	}
 	if (total > PS_MAX_WORKERS)
 		ps_decode_error(d, s->cores.workers.place, "workers name %u CPUs, expected at most %u", total,
@@ -269,22 +66,26 @@ check_cores(struct ps_decoder *d, const struct ps_node *node, void *target)
 static const struct ps_schema cores = {.name = "cores", PS_FIELDS(cores_field), .check = check_cores};
 
 static const struct ps_field memory_field[] = {
-	{.name = "hugepages", PS_IN(ps_dataplane_spec, memory, hugepages), .type = PS_T_ENUM, .names = hugepages_name,
-	 .fallback = "auto", .help = "Memory from hugepages: when there are any, always, or never."},
-	{.name = "size", PS_IN(ps_dataplane_spec, memory, size), .type = PS_T_SIZE, .min = 0, .max = 1ll << 42,
-	 .fallback = "0", .unit = "bytes", .help = "Memory for packet buffers and devices; 0: as needed."},
-	{.name = "buffers", PS_IN(ps_dataplane_spec, memory, buffers), .type = PS_T_INTEGER, .min = 0, .max = 16777216,
-	 .fallback = "0", .unit = "buffers", .help = "Packet buffers in all; 0: as queues and descriptors need."},
-	{.name = "bufferSize", PS_IN(ps_dataplane_spec, memory, buffer_size), .type = PS_T_INTEGER, .min = 1024,
-	 .max = 16384, .fallback = "2048", .unit = "bytes", .help = "Room for packet data in one buffer."},
+	{.name = "hugepages", PS_IN(ps_dataplane_spec, memory, hugepages), .type = PS_T_ENUM,
+	 .names = hugepages_name, .fallback = "auto",
+	 .help = "Memory from hugepages: when there are any, always, or never."},
+	{.name = "size", PS_IN(ps_dataplane_spec, memory, size), .type = PS_T_SIZE, .min = 0,
+	 .max = 1ll << 42, .fallback = "0", .unit = "bytes",
+	 .help = "Memory for packet buffers and devices; 0: as needed."},
+	{.name = "buffers", PS_IN(ps_dataplane_spec, memory, buffers), .type = PS_T_INTEGER, .min = 0,
+	 .max = 16777216, .fallback = "0", .unit = "buffers",
+	 .help = "Packet buffers in all; 0: as queues and descriptors need."},
+	{.name = "bufferSize", PS_IN(ps_dataplane_spec, memory, buffer_size), .type = PS_T_INTEGER,
+	 .min = 1024, .max = 16384, .fallback = "2048", .unit = "bytes",
+	 .help = "Room for packet data in one buffer."},
 };
 static const struct ps_schema memory = {.name = "memory", PS_FIELDS(memory_field)};
 
 static const struct ps_field descriptors_field[] = {
-	{.name = "rx", PS_IN(ps_dataplane_spec, descriptors, rx), .type = PS_T_INTEGER, .min = 64, .max = 32768,
-	 .fallback = "1024", .unit = "descriptors", .help = "Receive descriptors per queue."},
-	{.name = "tx", PS_IN(ps_dataplane_spec, descriptors, tx), .type = PS_T_INTEGER, .min = 64, .max = 32768,
-	 .fallback = "1024", .unit = "descriptors", .help = "Transmit descriptors per queue."},
+	{.name = "rx", PS_IN(ps_dataplane_spec, descriptors, rx), .type = PS_T_INTEGER, .min = 64,
+	 .max = 32768, .fallback = "1024", .unit = "descriptors", .help = "Receive descriptors per queue."},
+	{.name = "tx", PS_IN(ps_dataplane_spec, descriptors, tx), .type = PS_T_INTEGER, .min = 64,
+	 .max = 32768, .fallback = "1024", .unit = "descriptors", .help = "Transmit descriptors per queue."},
 };
 static const struct ps_schema descriptors = {.name = "descriptors", PS_FIELDS(descriptors_field)};
 
@@ -297,18 +98,21 @@ static const struct ps_field tables_field[] = {
 	 .max = 1048576, .fallback = "4096", .unit = "datagrams",
 	 .help = "Fragmented datagrams followed at once, per worker."},
 	{.name = "neighbours", PS_IN(ps_dataplane_spec, tables, neighbours), .type = PS_T_INTEGER, .min = 64,
-	 .max = 65535, .fallback = "16384", .unit = "entries", .help = "ARP and neighbour discovery entries."},
-	{.name = "routes", PS_IN(ps_dataplane_spec, tables, routes), .type = PS_T_INTEGER, .min = 64, .max = 1048576,
-	 .fallback = "16384", .unit = "routes", .help = "Routes per address family."},
+	 .max = 65535, .fallback = "16384", .unit = "entries",
+	 .help = "ARP and neighbour discovery entries."},
+	{.name = "routes", PS_IN(ps_dataplane_spec, tables, routes), .type = PS_T_INTEGER, .min = 64,
+	 .max = 1048576, .fallback = "16384", .unit = "routes", .help = "Routes per address family."},
 	{.name = "affinity", PS_IN(ps_dataplane_spec, tables, affinity), .type = PS_T_INTEGER, .min = 1024,
-	 .max = 16777216, .fallback = "262144", .unit = "entries", .help = "Clients remembered for session affinity."},
-	{.name = "services", PS_IN(ps_dataplane_spec, tables, services), .type = PS_T_INTEGER, .min = 64, .max = 1048576,
-	 .fallback = "16384", .unit = "slots", .help = "Services that have counters, each port of each address family."},
+	 .max = 16777216, .fallback = "262144", .unit = "entries",
+	 .help = "Clients remembered for session affinity."},
+	{.name = "services", PS_IN(ps_dataplane_spec, tables, services), .type = PS_T_INTEGER, .min = 64,
+	 .max = 1048576, .fallback = "16384", .unit = "slots",
+	 .help = "Services that have counters, each port of each address family."},
 	{.name = "endpoints", PS_IN(ps_dataplane_spec, tables, endpoints), .type = PS_T_INTEGER, .min = 64,
 	 .max = 4194304, .fallback = "131072", .unit = "slots",
 	 .help = "Endpoints that have state and counters, draining ones included."},
-	{.name = "snatGroups", PS_IN(ps_dataplane_spec, tables, snat_groups), .type = PS_T_INTEGER, .min = 1, .max = 4096,
-	 .fallback = "16", .unit = "groups",
+	{.name = "snatGroups", PS_IN(ps_dataplane_spec, tables, snat_groups), .type = PS_T_INTEGER, .min = 1,
+	 .max = 4096, .fallback = "16", .unit = "groups",
 	 .help = "FullNAT: sets of ports per source address; so many endpoints have one of their own."},
 };
 static const struct ps_schema tables = {.name = "tables", PS_FIELDS(tables_field)};
@@ -316,19 +120,22 @@ static const struct ps_schema tables = {.name = "tables", PS_FIELDS(tables_field
 /* ---- SNAT, VIPs, health, timeouts ---- */
 
 static const struct ps_field snat_pool_field[] = {
-	{.name = "name", PS_AT(ps_dataplane_snat_pool, name), .type = PS_T_TEXT, .required = true, .unique = true,
-	 .format = &ps_format_label, .help = "Name that annotation penstock.dev/snat-pool refers to."},
-	{.name = "addresses", PS_AT(ps_dataplane_snat_pool, addresses), PS_LIST_OF(PS_T_IP_RANGE), .required = true,
-	 .min_items = 1, .max_items = PS_MAX_SNAT_ADDRESSES, .help = "Addresses, ranges or prefixes."},
-	{.name = "ports", PS_AT(ps_dataplane_snat_pool, ports), .type = PS_T_PORT_RANGE, .min = 1, .max = 65535,
-	 .fallback = "1280-65535", .help = "Source ports of each address. Below 1280 health probes have theirs."},
+	{.name = "name", PS_AT(ps_dataplane_snat_pool, name), .type = PS_T_TEXT, .required = true,
+	 .unique = true, .format = &ps_format_label,
+	 .help = "Name that annotation penstock.dev/snat-pool refers to."},
+	{.name = "addresses", PS_AT(ps_dataplane_snat_pool, addresses), PS_LIST_OF(PS_T_IP_RANGE),
+	 .required = true, .min_items = 1, .max_items = PS_MAX_SNAT_ADDRESSES,
+	 .help = "Addresses, ranges or prefixes."},
+	{.name = "ports", PS_AT(ps_dataplane_snat_pool, ports), .type = PS_T_PORT_RANGE, .min = 1,
+	 .max = 65535, .fallback = "1280-65535",
+	 .help = "Source ports of each address. Below 1280 health probes have theirs."},
 };
 static const struct ps_schema snat_pool = {.name = "SNAT pool", PS_FIELDS(snat_pool_field),
 					   .size = sizeof(struct ps_dataplane_snat_pool)};
 
 static const struct ps_field vips_field[] = {
-	{.name = "announce", PS_IN(ps_dataplane_spec, vips, announce), .type = PS_T_BOOLEAN, .fallback = "true",
-	 .help = "Answer ARP and neighbour discovery for VIPs, and announce them."},
+	{.name = "announce", PS_IN(ps_dataplane_spec, vips, announce), .type = PS_T_BOOLEAN,
+	 .fallback = "true", .help = "Answer ARP and neighbour discovery for VIPs, and announce them."},
 	{.name = "ping", PS_IN(ps_dataplane_spec, vips, ping), .type = PS_T_BOOLEAN, .fallback = "true",
 	 .help = "Answer ICMP echo to VIPs."},
 };
@@ -339,14 +146,14 @@ static const struct ps_field health_field[] = {
 	 .fallback = "auto", .help = "Probe; auto: tcp for TCP, icmp for UDP."},
 	{.name = "interval", PS_IN(ps_dataplane_spec, health, interval), .type = PS_T_DURATION, .min = 100,
 	 .max = HOUR, .fallback = "2s", .help = "Time between two probes of an endpoint."},
-	{.name = "timeout", PS_IN(ps_dataplane_spec, health, timeout), .type = PS_T_DURATION, .min = 50, .max = HOUR,
-	 .fallback = "1s", .help = "Time to wait for an answer, below the interval."},
+	{.name = "timeout", PS_IN(ps_dataplane_spec, health, timeout), .type = PS_T_DURATION, .min = 50,
+	 .max = HOUR, .fallback = "1s", .help = "Time to wait for an answer, below the interval."},
 	{.name = "rise", PS_IN(ps_dataplane_spec, health, rise), .type = PS_T_INTEGER, .min = 1, .max = 255,
 	 .fallback = "2", .unit = "probes", .help = "Successes in a row that make an endpoint up."},
 	{.name = "fall", PS_IN(ps_dataplane_spec, health, fall), .type = PS_T_INTEGER, .min = 1, .max = 255,
 	 .fallback = "3", .unit = "probes", .help = "Failures in a row that make an endpoint down."},
-	{.name = "jitter", PS_IN(ps_dataplane_spec, health, jitter), .type = PS_T_INTEGER, .min = 0, .max = 50,
-	 .fallback = "10", .unit = "percent", .help = "Random part of the interval."},
+	{.name = "jitter", PS_IN(ps_dataplane_spec, health, jitter), .type = PS_T_INTEGER, .min = 0,
+	 .max = 50, .fallback = "10", .unit = "percent", .help = "Random part of the interval."},
 };
 
 static void
@@ -356,69 +163,83 @@ check_health(struct ps_decoder *d, const struct ps_node *node, void *target)
 
 	(void)node;
 	if (s->health.timeout.v >= s->health.interval.v)
-		ps_decode_error(d, s->health.timeout.place.line ? s->health.timeout.place : s->health.interval.place,
-				"health timeout is %dms with an interval of %dms, expected it to be shorter",
-				(int)s->health.timeout.v, (int)s->health.interval.v);
+		ps_decode_error(d,
+			s->health.timeout.place.line ? s->health.timeout.place : s->health.interval.place,
+			"health timeout is %dms with an interval of %dms, expected it to be shorter",
+			(int)s->health.timeout.v, (int)s->health.interval.v);
 }
 static const struct ps_schema health = {.name = "health", PS_FIELDS(health_field), .check = check_health};
 
 /*
- * tcpEstablished: RFC 5382 REQ-5 asks for at least 2 h 4 min, the time after which hosts send keepalives by default.
- * udp: RFC 4787 REQ-5 asks for at least 2 min.
+ * tcpEstablished: RFC 5382 REQ-5 asks for at least 2 h 4 min, the time after which hosts send keepalives by
+ * default. udp: RFC 4787 REQ-5 asks for at least 2 min.
  */
 static const struct ps_field timeouts_field[] = {
 	{.name = "tcpEstablished", PS_IN(ps_dataplane_spec, timeouts, tcp_established), .type = PS_T_DURATION,
-	 .min = 1000, .max = 30 * DAY, .fallback = "2h4m", .help = "How long an established TCP flow may be silent."},
+	 .min = 1000, .max = 30 * DAY, .fallback = "2h4m",
+	 .help = "How long an established TCP flow may be silent."},
 	{.name = "tcpSyn", PS_IN(ps_dataplane_spec, timeouts, tcp_syn), .type = PS_T_DURATION, .min = 500,
 	 .max = HOUR, .fallback = "5s", .help = "How long a TCP flow without an answer is kept."},
-	{.name = "tcpFin", PS_IN(ps_dataplane_spec, timeouts, tcp_fin), .type = PS_T_DURATION, .min = 1000, .max = DAY,
-	 .fallback = "30s", .help = "How long a TCP flow that one side has closed may be silent."},
-	{.name = "tcpTimeWait", PS_IN(ps_dataplane_spec, timeouts, tcp_time_wait), .type = PS_T_DURATION, .min = 500,
-	 .max = HOUR, .fallback = "5s", .help = "How long a TCP flow that both sides have closed is kept."},
-	{.name = "udp", PS_IN(ps_dataplane_spec, timeouts, udp), .type = PS_T_DURATION, .min = 1000, .max = DAY,
-	 .fallback = "3m", .help = "How long a UDP flow may be silent."},
+	{.name = "tcpFin", PS_IN(ps_dataplane_spec, timeouts, tcp_fin), .type = PS_T_DURATION, .min = 1000,
+	 .max = DAY, .fallback = "30s",
+	 .help = "How long a TCP flow that one side has closed may be silent."},
+	{.name = "tcpTimeWait", PS_IN(ps_dataplane_spec, timeouts, tcp_time_wait), .type = PS_T_DURATION,
+	 .min = 500, .max = HOUR, .fallback = "5s",
+	 .help = "How long a TCP flow that both sides have closed is kept."},
+	{.name = "udp", PS_IN(ps_dataplane_spec, timeouts, udp), .type = PS_T_DURATION, .min = 1000,
+	 .max = DAY, .fallback = "3m", .help = "How long a UDP flow may be silent."},
 };
 static const struct ps_schema timeouts = {.name = "timeouts", PS_FIELDS(timeouts_field)};
 
 /* ---- the document ---- */
 
 static const struct ps_field spec_field[] = {
-	{.name = "nodeName", PS_AT(ps_dataplane_spec, node_name), .type = PS_T_TEXT, .format = &ps_format_subdomain,
+	{.name = "nodeName", PS_AT(ps_dataplane_spec, node_name), .type = PS_T_TEXT,
+	 .format = &ps_format_subdomain,
 	 .help = "Kubernetes node that this gateway counts as, for traffic policy Local."},
 	{.name = "instance", PS_AT(ps_dataplane_spec, instance), .type = PS_T_TEXT, .fallback = "penstock",
 	 .format = &ps_format_label, .help = "Name of this instance; two on one machine need two."},
-	{.name = "ports", PS_AT(ps_dataplane_spec, ports), PS_LIST_OF(PS_T_OBJECT), .max_items = PS_MAX_PORTS, .sub = &port,
-	 .help = "Ports. None: Penstock finds or makes them."},
-	{.name = "routes", PS_AT(ps_dataplane_spec, routes), PS_LIST_OF(PS_T_OBJECT), .max_items = 65536, .sub = &route,
-	 .help = "Routes. Prefixes of own addresses are known without."},
-	{.name = "cores", PS_AT(ps_dataplane_spec, cores), .type = PS_T_OBJECT, .sub = &cores, .help = "CPUs."},
-	{.name = "memory", PS_AT(ps_dataplane_spec, memory), .type = PS_T_OBJECT, .sub = &memory, .help = "Memory."},
-	{.name = "descriptors", PS_AT(ps_dataplane_spec, descriptors), .type = PS_T_OBJECT, .sub = &descriptors,
-	 .help = "Queue lengths."},
-	{.name = "idle", PS_AT(ps_dataplane_spec, idle), .type = PS_T_ENUM, .names = idle_name, .fallback = "auto",
-	 .help = "What a worker does without packets: poll on, or sleep a little; auto: poll on pinned workers."},
-	{.name = "tables", PS_AT(ps_dataplane_spec, tables), .type = PS_T_OBJECT, .sub = &tables, .help = "Table sizes."},
+	{.name = "ports", PS_AT(ps_dataplane_spec, ports), PS_LIST_OF(PS_T_OBJECT), .max_items = PS_MAX_PORTS,
+	 .sub = &ps_dataplane_port_schema, .help = "Ports. None: Penstock finds or makes them."},
+	{.name = "routes", PS_AT(ps_dataplane_spec, routes), PS_LIST_OF(PS_T_OBJECT), .max_items = 65536,
+	 .sub = &ps_dataplane_route_schema, .help = "Routes. Prefixes of own addresses are known without."},
+	{.name = "cores", PS_AT(ps_dataplane_spec, cores), .type = PS_T_OBJECT, .sub = &cores,
+	 .help = "CPUs."},
+	{.name = "memory", PS_AT(ps_dataplane_spec, memory), .type = PS_T_OBJECT, .sub = &memory,
+	 .help = "Memory."},
+	{.name = "descriptors", PS_AT(ps_dataplane_spec, descriptors), .type = PS_T_OBJECT,
+	 .sub = &descriptors, .help = "Queue lengths."},
+	{.name = "idle", PS_AT(ps_dataplane_spec, idle), .type = PS_T_ENUM, .names = idle_name,
+	 .fallback = "auto",
+	 .help = "What a worker does without packets: poll on, or sleep a little; auto: poll on pinned "
+		 "workers."},
+	{.name = "tables", PS_AT(ps_dataplane_spec, tables), .type = PS_T_OBJECT, .sub = &tables,
+	 .help = "Table sizes."},
 	{.name = "snatPools", PS_AT(ps_dataplane_spec, snat_pools), PS_LIST_OF(PS_T_OBJECT), .max_items = 64,
 	 .sub = &snat_pool, .help = "Source addresses for FullNAT. None: the addresses of the ports."},
-	{.name = "vips", PS_AT(ps_dataplane_spec, vips), .type = PS_T_OBJECT, .sub = &vips, .help = "Served addresses."},
+	{.name = "vips", PS_AT(ps_dataplane_spec, vips), .type = PS_T_OBJECT, .sub = &vips,
+	 .help = "Served addresses."},
 	{.name = "gatewayAddresses", PS_AT(ps_dataplane_spec, gateway_addresses), PS_LIST_OF(PS_T_IP_RANGE),
 	 .max_items = 1024,
-	 .help = "Addresses for Gateways and LoadBalancer Services that ask for none, given out in this order."},
+	 .help = "Addresses for Gateways and LoadBalancer Services that ask for none, given out in this "
+		 "order."},
 	{.name = "health", PS_AT(ps_dataplane_spec, health), .type = PS_T_OBJECT, .sub = &health,
 	 .help = "Health probes, unless a Service says otherwise."},
 	{.name = "timeouts", PS_AT(ps_dataplane_spec, timeouts), .type = PS_T_OBJECT, .sub = &timeouts,
 	 .help = "Ages of flows."},
-	{.name = "drainTimeout", PS_AT(ps_dataplane_spec, drain_timeout), .type = PS_T_DURATION, .min = 0, .max = 7 * DAY,
-	 .fallback = "5m", .help = "How long flows may go on after their endpoint has left."},
-	{.name = "adminAddress", PS_AT(ps_dataplane_spec, admin_address), .type = PS_T_TEXT, .format = &ps_format_admin,
-	 .fallback = "127.0.0.1:9470", .help = "Where metrics are served over HTTP; none: nowhere."},
-	{.name = "controllerNames", PS_AT(ps_dataplane_spec, controller_names), PS_LIST_OF(PS_T_TEXT), .max_items = 64,
-	 .format = &ps_format_controller,
+	{.name = "drainTimeout", PS_AT(ps_dataplane_spec, drain_timeout), .type = PS_T_DURATION, .min = 0,
+	 .max = 7 * DAY, .fallback = "5m", .help = "How long flows may go on after their endpoint has left."},
+	{.name = "adminAddress", PS_AT(ps_dataplane_spec, admin_address), .type = PS_T_TEXT,
+	 .format = &ps_format_admin, .fallback = "127.0.0.1:9470",
+	 .help = "Where metrics are served over HTTP; none: nowhere."},
+	{.name = "controllerNames", PS_AT(ps_dataplane_spec, controller_names), PS_LIST_OF(PS_T_TEXT),
+	 .max_items = 64, .format = &ps_format_controller,
 	 .help = "Controllers whose GatewayClasses are served besides penstock.dev/gateway-controller."},
-	{.name = "hashSeed", PS_AT(ps_dataplane_spec, hash_seed), .type = PS_T_INTEGER, .min = 0, .max = INT64_MAX,
-	 .fallback = "0", .help = "Seed of the choice of endpoints; the same on all gateways of a fleet."},
-	{.name = "ealOptions", PS_AT(ps_dataplane_spec, eal_options), .type = PS_T_TEXT, .min = 0, .max = 1023,
-	 .fallback = "", .help = "Further DPDK EAL options, space separated."},
+	{.name = "hashSeed", PS_AT(ps_dataplane_spec, hash_seed), .type = PS_T_INTEGER, .min = 0,
+	 .max = INT64_MAX, .fallback = "0",
+	 .help = "Seed of the choice of endpoints; the same on all gateways of a fleet."},
+	{.name = "ealOptions", PS_AT(ps_dataplane_spec, eal_options), .type = PS_T_TEXT, .min = 0,
+	 .max = 1023, .fallback = "", .help = "Further DPDK EAL options, space separated."},
 };
 
 static bool
@@ -495,10 +316,12 @@ check_own_addresses(struct ps_decoder *d, const struct ps_dataplane_spec *s)
 	for (i = 0; i < length; i++) {
 		for (j = 0; j < i && all[i]->place.line != 0; j++) {
 			/* a link-local address may stand on every link */
-			if (!ps_addr_equal(&all[i]->addr, &all[j]->addr) || ps_address_trouble(&all[i]->addr) != NULL)
+			if (!ps_addr_equal(&all[i]->addr, &all[j]->addr) ||
+				ps_address_trouble(&all[i]->addr) != NULL)
 				continue;
-			ps_decode_error(d, all[i]->place, "address is given twice, expected each once (first in line %u)",
-					all[j]->place.line);
+			ps_decode_error(d, all[i]->place,
+				"address is given twice, expected each once (first in line %u)",
+				all[j]->place.line);
 			break;
 		}
 	}
@@ -544,12 +367,14 @@ check_pools(struct ps_decoder *d, const struct ps_dataplane_spec *s)
 				continue;
 			trouble = ps_address_trouble(&range->first);
 			if (trouble != NULL)
-				ps_decode_error(d, range->place, "addresses[%u] begins with %s, expected unicast addresses", j,
-						trouble);
+				ps_decode_error(d, range->place,
+					"addresses[%u] begins with %s, expected unicast addresses", j,
+					trouble);
 			total += range_length(range, limit);
 			if (total >= limit) {
-				ps_decode_error(d, range->place, "SNAT pools have more than %u addresses, expected fewer",
-						PS_MAX_SNAT_ADDRESSES);
+				ps_decode_error(d, range->place,
+					"SNAT pools have more than %u addresses, expected fewer",
+					PS_MAX_SNAT_ADDRESSES);
 				return;
 			}
 		}
@@ -559,8 +384,9 @@ check_pools(struct ps_decoder *d, const struct ps_dataplane_spec *s)
 
 		trouble = range->place.line != 0 ? ps_address_trouble(&range->first) : NULL;
 		if (trouble != NULL)
-			ps_decode_error(d, range->place, "gatewayAddresses[%u] begins with %s, expected unicast addresses", i,
-					trouble);
+			ps_decode_error(d, range->place,
+				"gatewayAddresses[%u] begins with %s, expected unicast addresses", i,
+				trouble);
 	}
 }
 
@@ -574,14 +400,15 @@ check_dataplane(struct ps_decoder *d, const struct ps_node *node, void *target)
 	for (i = 0; i < s->ports.length; i++)
 		interfaces += s->ports.item[i].vlans.length;
 	if (interfaces > PS_MAX_IFACES)
-		ps_decode_error(d, s->ports.place, "ports and vlans make %u interfaces, expected at most %u", interfaces,
-				PS_MAX_IFACES);
+		ps_decode_error(d, s->ports.place, "ports and vlans make %u interfaces, expected at most %u",
+			interfaces, PS_MAX_IFACES);
 	check_routes(d, s);
 	check_own_addresses(d, s);
 	check_pools(d, s);
 }
 
-static const struct ps_schema dataplane_spec = {.name = "Dataplane spec", PS_FIELDS(spec_field), .check = check_dataplane};
+static const struct ps_schema dataplane_spec = {
+	.name = "Dataplane spec", PS_FIELDS(spec_field), .check = check_dataplane};
 
 static const struct ps_field dataplane_field[] = {
 	PS_HEAD_FIELDS,

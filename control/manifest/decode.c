@@ -74,13 +74,14 @@ decode_text_value(struct ps_decoder *d, const struct ps_field *field, uint8_t ty
 	if (rc != -EINVAL)
 		return;
 	ps_value_expected(field, type, expected, sizeof(expected));
-	ps_decode_error(d, place, "%s is %s%.*s%s%s, expected %s%s%s%s", name, quote, size > 60 ? 60 : (int)size, text,
-			size > 60 ? "..." : "", quote, expected, why ? "; did you mean " : "", why ? why : "",
-			why ? "?" : "");
+	ps_decode_error(d, place, "%s is %s%.*s%s%s, expected %s%s%s%s", name, quote,
+		size > 60 ? 60 : (int)size, text, size > 60 ? "..." : "", quote, expected,
+		why ? "; did you mean " : "", why ? why : "", why ? "?" : "");
 }
 
 static void
-check_inert_name(struct ps_decoder *d, const struct ps_field *field, const char *name, const struct ps_node *node)
+check_inert_name(
+	struct ps_decoder *d, const struct ps_field *field, const char *name, const struct ps_node *node)
 {
 	const struct ps_enum_name *one;
 
@@ -109,10 +110,12 @@ decode_scalar(struct ps_decoder *d, const struct ps_field *field, uint8_t type, 
 			break;
 		ps_value_expected(field, type, expected, sizeof(expected));
 		if (!node->plain)
-			ps_decode_error(d, node->place, "%s is the text \"%.60s\", expected %s without quotes", name,
-					node->text, expected);
+			ps_decode_error(d, node->place,
+				"%s is the text \"%.60s\", expected %s without quotes", name, node->text,
+				expected);
 		else
-			ps_decode_error(d, node->place, "%s is %.60s, expected %s", name, node->text, expected);
+			ps_decode_error(
+				d, node->place, "%s is %.60s, expected %s", name, node->text, expected);
 		return;
 	case PS_T_CPU_RANGE:
 	case PS_T_PORT_RANGE:
@@ -126,14 +129,15 @@ decode_scalar(struct ps_decoder *d, const struct ps_field *field, uint8_t type, 
 			break;
 		ps_value_expected(field, type, expected, sizeof(expected));
 		if (type == PS_T_TEXT)
-			ps_decode_error(d, node->place, "%s is %s, %.60s, expected a text: put it in quotes", name,
-					ps_node_shape(node), node->text);
+			ps_decode_error(d, node->place, "%s is %s, %.60s, expected a text: put it in quotes",
+				name, ps_node_shape(node), node->text);
 		else
-			ps_decode_error(d, node->place, "%s is %.60s, expected %s", name, node->text, expected);
+			ps_decode_error(
+				d, node->place, "%s is %.60s, expected %s", name, node->text, expected);
 		return;
 	}
-	decode_text_value(d, field, type, name, node->text, node->size, meaning == PS_MEANS_STRING, node->place,
-			  target);
+	decode_text_value(d, field, type, name, node->text, node->size, meaning == PS_MEANS_STRING,
+		node->place, target);
 	if (type == PS_T_ENUM)
 		check_inert_name(d, field, name, node);
 }
@@ -156,11 +160,11 @@ ps_decode_pairs(struct ps_decoder *d, const struct ps_node *node, struct ps_pair
 		if (child->type != PS_NODE_SCALAR || ps_node_meaning(child) != PS_MEANS_STRING) {
 			if (child->type == PS_NODE_SCALAR && ps_node_meaning(child) != PS_MEANS_NULL)
 				ps_decode_error(d, child->place,
-						"value of \"%s\" is %s, %.60s, expected a text: put it in quotes",
-						child->key, ps_node_shape(child), child->text);
+					"value of \"%s\" is %s, %.60s, expected a text: put it in quotes",
+					child->key, ps_node_shape(child), child->text);
 			else
-				ps_decode_error(d, child->place, "value of \"%s\" is %s, expected a text", child->key,
-						ps_node_shape(child));
+				ps_decode_error(d, child->place, "value of \"%s\" is %s, expected a text",
+					child->key, ps_node_shape(child));
 			continue;
 		}
 		if (labels && !ps_format_label_key.matches(child->key, child->key_size)) {
@@ -169,8 +173,8 @@ ps_decode_pairs(struct ps_decoder *d, const struct ps_node *node, struct ps_pair
 			continue;
 		}
 		if (labels && !ps_format_label_value.matches(child->text, child->size)) {
-			ps_decode_error(d, child->place, "value of \"%s\" is \"%.80s\", expected %s", child->key,
-					child->text, ps_format_label_value.expected);
+			ps_decode_error(d, child->place, "value of \"%s\" is \"%.80s\", expected %s",
+				child->key, child->text, ps_format_label_value.expected);
 			continue;
 		}
 		pair = &pairs->item[pairs->length];
@@ -205,16 +209,19 @@ check_unique(struct ps_decoder *d, const struct ps_schema *sub, const struct lis
 		if (!field->unique)
 			continue;
 		for (i = 1; i < list->length; i++) {
-			const struct ps_text *a = (void *)((char *)list->item + i * sub->size + field->offset);
+			const struct ps_text *a =
+				(void *)((char *)list->item + i * sub->size + field->offset);
 
 			for (j = 0; j < i && a->s != NULL; j++) {
-				const struct ps_text *b = (void *)((char *)list->item + j * sub->size + field->offset);
+				const struct ps_text *b =
+					(void *)((char *)list->item + j * sub->size + field->offset);
 
 				if (b->s == NULL || strcmp(a->s, b->s) != 0)
 					continue;
 				ps_decode_error(d, a->place,
-						"%s \"%s\" is given to two %ss, expected each once (first in line %u)",
-						field->name, a->s, sub->name, b->place.line);
+					"%s \"%s\" is given to two %ss, expected each once (first in line "
+					"%u)",
+					field->name, a->s, sub->name, b->place.line);
 				break;
 			}
 		}
@@ -255,10 +262,11 @@ decode_list(struct ps_decoder *d, const struct ps_field *field, const char *name
 		else
 			snprintf(item_name, sizeof(item_name), "%s[%u]", name, list->length);
 		if (ps_node_meaning(child) == PS_MEANS_NULL)
-			ps_decode_error(d, child->place, "item %u of %s is empty, expected a value", list->length,
-					name);
+			ps_decode_error(d, child->place, "item %u of %s is empty, expected a value",
+				list->length, name);
 		else
-			decode_value(d, field, field->item, item_name, child, (char *)list->item + list->length * size);
+			decode_value(d, field, field->item, item_name, child,
+				(char *)list->item + list->length * size);
 		list->length++;
 	}
 	if (field->item == PS_T_OBJECT)
@@ -282,7 +290,8 @@ decode_value(struct ps_decoder *d, const struct ps_field *field, uint8_t type, c
 	case PS_T_OBJECT:
 	case PS_T_INLINE:
 		if (node->type != PS_NODE_MAP) {
-			ps_decode_error(d, node->place, "%s is %s, expected a mapping", name, ps_node_shape(node));
+			ps_decode_error(
+				d, node->place, "%s is %s, expected a mapping", name, ps_node_shape(node));
 			return;
 		}
 		if (type == PS_T_MAP) {
@@ -310,8 +319,8 @@ find_field(const struct ps_schema *schema, const struct ps_node *child, uint32_t
 
 	/* files tend to keep the order of the table */
 	for (i = 0; i < schema->fields; i++) {
-		const struct ps_field *field = &schema->field[guess + i < schema->fields ? guess + i
-											 : guess + i - schema->fields];
+		const struct ps_field *field =
+			&schema->field[guess + i < schema->fields ? guess + i : guess + i - schema->fields];
 
 		if (strcmp(field->name, child->key) == 0)
 			return field;
@@ -340,14 +349,14 @@ report_unknown(struct ps_decoder *d, const struct ps_schema *schema, const struc
 			used += (size_t)snprintf(names + used, sizeof(names) - used, " ...");
 	}
 	if (suggestion.word != NULL)
-		ps_decode_warning(d, child->key_place, "unknown field \"%.60s\" of %s, expected \"%s\"?", child->key,
-				  schema->name, suggestion.word);
+		ps_decode_warning(d, child->key_place, "unknown field \"%.60s\" of %s, expected \"%s\"?",
+			child->key, schema->name, suggestion.word);
 	else if (used != 0)
-		ps_decode_warning(d, child->key_place, "unknown field \"%.60s\" of %s, expected one of %s", child->key,
-				  schema->name, names);
+		ps_decode_warning(d, child->key_place, "unknown field \"%.60s\" of %s, expected one of %s",
+			child->key, schema->name, names);
 	else
-		ps_decode_warning(d, child->key_place, "unknown field \"%.60s\" of %s, expected none", child->key,
-				  schema->name);
+		ps_decode_warning(d, child->key_place, "unknown field \"%.60s\" of %s, expected none",
+			child->key, schema->name);
 }
 
 static void
@@ -394,8 +403,8 @@ ps_decode(struct ps_decoder *d, const struct ps_schema *schema, const struct ps_
 			continue;
 		seen |= 1ull << i;
 		if (field->state == PS_INERT)
-			ps_decode_warning(d, child->key_place, "field \"%s\" of %s has no effect yet", field->name,
-					  schema->name);
+			ps_decode_warning(d, child->key_place, "field \"%s\" of %s has no effect yet",
+				field->name, schema->name);
 		/* an unreadable value leaves the default behind */
 		if (field->fallback != NULL)
 			fill_absent(d, field, (char *)target + field->offset);
@@ -407,8 +416,8 @@ ps_decode(struct ps_decoder *d, const struct ps_schema *schema, const struct ps_
 			continue;
 		if (field->required) {
 			ps_value_expected(field, field->type, expected, sizeof(expected));
-			ps_decode_error(d, node->place, "%s has no field \"%s\", expected %s", schema->name, field->name,
-					expected);
+			ps_decode_error(d, node->place, "%s has no field \"%s\", expected %s", schema->name,
+				field->name, expected);
 		}
 		fill_absent(d, field, (char *)target + field->offset);
 	}
@@ -444,11 +453,12 @@ ps_decode_annotations(struct ps_decoder *d, struct ps_service_annotations *annot
 			if (schema->field[j].state == PS_INERT)
 				ps_decode_warning(d, pair->key_place, "%s has no effect yet", name);
 		} else if (suggestion.word != NULL) {
-			ps_decode_warning(d, pair->key_place, "unknown annotation \"%.100s\", expected \"%s%s\"?",
-					  pair->key, PS_ANNOTATION_PREFIX, suggestion.word);
+			ps_decode_warning(d, pair->key_place,
+				"unknown annotation \"%.100s\", expected \"%s%s\"?", pair->key,
+				PS_ANNOTATION_PREFIX, suggestion.word);
 		} else {
 			ps_decode_warning(d, pair->key_place,
-					  "unknown annotation \"%.100s\", expected one that Penstock knows", pair->key);
+				"unknown annotation \"%.100s\", expected one that Penstock knows", pair->key);
 		}
 	}
 	if (schema->check != NULL)

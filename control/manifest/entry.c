@@ -41,8 +41,8 @@ same_object(const struct ps_object *a, const struct ps_object *b)
 
 /* The entry of a file for this object; fresh: only one that the current pass has not met yet. */
 struct ps_entry *
-ps_entry_find(struct ps_manifests *set, const struct ps_object *object, uint64_t hash, const struct ps_file *file,
-	      bool fresh)
+ps_entry_find(struct ps_manifests *set, const struct ps_object *object, uint64_t hash,
+	const struct ps_file *file, bool fresh)
 {
 	struct ps_link *link;
 
@@ -139,7 +139,8 @@ ps_manifests_changes(struct ps_manifests *set, uint32_t *length)
 			.ns = c->ns,
 			.name = c->name,
 			.service = c->service,
-			.object = c->type == PS_REMOVED ? NULL : ps_manifests_find(set, c->kind, c->ns, c->name),
+			.object = c->type == PS_REMOVED ? NULL
+							: ps_manifests_find(set, c->kind, c->ns, c->name),
 		};
 	}
 	return set->listed;
@@ -214,8 +215,8 @@ show(struct ps_manifests *set, struct ps_entry *e, bool visible)
 }
 
 /*
- * Decides among all entries with the key of e, e included (or not any more when it is about to go). Returns the
- * one that was visible before in *before.
+ * Decides among all entries with the key of e, e included (or not any more when it is about to go). Returns
+ * the one that was visible before in *before.
  */
 static struct ps_entry *
 winner(struct ps_manifests *set, const struct ps_entry *e, bool without, struct ps_entry **before)
@@ -224,7 +225,8 @@ winner(struct ps_manifests *set, const struct ps_entry *e, bool without, struct 
 	struct ps_link *link;
 
 	*before = NULL;
-	for (link = ps_index_first(&set->keys, e->key.hash); link != NULL; link = ps_index_next(link->next, e->key.hash)) {
+	for (link = ps_index_first(&set->keys, e->key.hash); link != NULL;
+		link = ps_index_next(link->next, e->key.hash)) {
 		struct ps_entry *other = FROM_KEY(link);
 
 		if (!same_object(&other->object, &e->object))
@@ -287,7 +289,8 @@ same_text(const char *a, const char *b)
 }
 
 int
-ps_entry_update(struct ps_manifests *set, struct ps_entry *e, struct ps_draft *draft, struct ps_source *source)
+ps_entry_update(
+	struct ps_manifests *set, struct ps_entry *e, struct ps_draft *draft, struct ps_source *source)
 {
 	struct ps_object old = e->object;
 	struct ps_arena old_arena = e->arena;
@@ -416,10 +419,11 @@ ps_object_diagnose(const struct ps_object *object, struct ps_diagnostics *out, e
 
 	if (place.line == 0)
 		place = object->name_place.line != 0 ? object->name_place : object->place;
-	snprintf(name, sizeof(name), "%s %s%s%s", object->kind_name, object->ns, object->ns[0] ? "/" : "", object->name);
+	snprintf(name, sizeof(name), "%s %s%s%s", object->kind_name, object->ns, object->ns[0] ? "/" : "",
+		object->name);
 	va_start(args, fmt);
-	rc = ps_diagnostics_vadd(out, severity, object->file, place, ps_source_line(e->source, place.line), name, fmt,
-				 args);
+	rc = ps_diagnostics_vadd(
+		out, severity, object->file, place, ps_source_line(e->source, place.line), name, fmt, args);
 	va_end(args);
 	return rc;
 }

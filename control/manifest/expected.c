@@ -24,8 +24,8 @@ ps_duration_text(int64_t ms, char *text, size_t size)
 	for (i = 0; i < 4; i++) {
 		if (ms / unit[i].ms == 0)
 			continue;
-		used += (size_t)snprintf(text + used, used < size ? size - used : 0, "%" PRId64 "%s", ms / unit[i].ms,
-					 unit[i].suffix);
+		used += (size_t)snprintf(text + used, used < size ? size - used : 0, "%" PRId64 "%s",
+			ms / unit[i].ms, unit[i].suffix);
 		ms %= unit[i].ms;
 	}
 }

@@ -3,7 +3,8 @@
  * Reading a file into the set.
  *
  * A file is cut at its document separators, and each part is parsed on its own: a syntax error
- * in one takes the others not down, and a part whose text and place have not changed is not even parsed again.
+ * in one takes the others not down, and a part whose text and place have not changed is not even parsed
+ * again.
  *
  * Nothing that served before is lost to a mistake: an object whose new text has an error stays as it was,
  * and while a part cannot be read at all, no object of the file is removed, as it may be in that part.
@@ -152,16 +153,16 @@ on_draft(struct ps_draft *draft, void *context)
 	met = entry == NULL ? ps_entry_find(r->set, o, hash, r->file, false) : NULL;
 	if (met != NULL && o->kind != PS_KIND_OTHER)
 		return ps_diagnostics_add(&r->part->diagnostics, PS_ERROR, r->file->path, o->name_place,
-					  ps_source_line(r->source, o->name_place.line), NULL,
-					  "%s %s%s%s is defined twice in this file, expected it once (first in line %u)",
-					  o->kind_name, o->ns, o->ns[0] ? "/" : "", o->name,
-					  met->object.name_place.line);
+			ps_source_line(r->source, o->name_place.line), NULL,
+			"%s %s%s%s is defined twice in this file, expected it once (first in line %u)",
+			o->kind_name, o->ns, o->ns[0] ? "/" : "", o->name, met->object.name_place.line);
 	if (entry != NULL) {
 		entry->pass = r->set->pass;
 		move(entry, r->part);
 		if (draft->errors != 0)
-			return note(&r->part->diagnostics, r->file, o->place, "%s %s%s%s stays as it was before",
-				    o->kind_name, o->ns, o->ns[0] ? "/" : "", o->name);
+			return note(&r->part->diagnostics, r->file, o->place,
+				"%s %s%s%s stays as it was before", o->kind_name, o->ns, o->ns[0] ? "/" : "",
+				o->name);
 		return ps_entry_update(r->set, entry, draft, r->source);
 	}
 	return draft->errors != 0 ? 0 : ps_entry_add(r->set, r->file, r->part, draft, r->source);
@@ -193,8 +194,8 @@ adopt(struct reading *r, struct ps_part *old, uint32_t olds)
 	}
 	if (low < olds && old[low].first_line == to->first_line)
 		from = &old[low];
-	if (from == NULL || from->digest != to->digest || from->size != to->size || from->diagnostics.errors != 0 ||
-	    from->unknown)
+	if (from == NULL || from->digest != to->digest || from->size != to->size ||
+		from->diagnostics.errors != 0 || from->unknown)
 		return false;
 	LIST_FOREACH (e, &from->entries, in_part)
 		objects++;
@@ -279,7 +280,8 @@ ps_file_read(struct ps_manifests *set, struct ps_file *file, struct ps_source *s
 	int rc, rc_settle;
 
 	if (why != NULL) {
-		ps_file_trouble(set, file, place, ps_source_line(source, place.line), "%s, expected UTF-8 YAML", why);
+		ps_file_trouble(
+			set, file, place, ps_source_line(source, place.line), "%s, expected UTF-8 YAML", why);
 		return 0;
 	}
 	if (strspn(source->text, " \t\r\n") == source->size) {
@@ -301,8 +303,8 @@ ps_file_read(struct ps_manifests *set, struct ps_file *file, struct ps_source *s
 		r.part = part;
 		if (adopt(&r, old, olds))
 			continue;
-		r.loader = (struct ps_loader){source, &part->diagnostics, (set->flags & PS_MANIFESTS_STRICT) != 0, on_draft,
-					      &r};
+		r.loader = (struct ps_loader){
+			source, &part->diagnostics, (set->flags & PS_MANIFESTS_STRICT) != 0, on_draft, &r};
 		rc = ps_nodes_parse(source, part->offset, part->size, part->first_line, &set->nodes,
 				    &part->diagnostics, on_document, &r);
 		if (rc != 0) {

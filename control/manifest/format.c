@@ -119,7 +119,8 @@ is_protocol(const char *s, size_t size)
 static bool
 is_address_type(const char *s, size_t size)
 {
-	return (size == 9 && memcmp(s, "IPAddress", 9) == 0) || (size == 8 && memcmp(s, "Hostname", 8) == 0) ||
+	return (size == 9 && memcmp(s, "IPAddress", 9) == 0) ||
+	       (size == 8 && memcmp(s, "Hostname", 8) == 0) ||
 	       (size == 12 && memcmp(s, "NamedAddress", 12) == 0) || is_domain_path(s, size);
 }
 
@@ -237,7 +238,8 @@ is_pci(const char *s, size_t size)
 static bool
 is_path(const char *s, size_t size)
 {
-	return size > 0 && size < sizeof(((struct sockaddr_un *)NULL)->sun_path) && memchr(s, ',', size) == NULL;
+	return size > 0 && size < sizeof(((struct sockaddr_un *)NULL)->sun_path) &&
+	       memchr(s, ',', size) == NULL;
 }
 
 static bool
@@ -257,8 +259,8 @@ is_admin(const char *s, size_t size)
 
 const struct ps_format ps_format_label = {
 	"DNS label", "a DNS label (a-z, 0-9, '-', at most 63, RFC 1123)", is_label};
-const struct ps_format ps_format_label_1035 = {
-	"DNS label", "a DNS label that begins with a letter (a-z, 0-9, '-', at most 63, RFC 1035)", is_label_1035};
+const struct ps_format ps_format_label_1035 = {"DNS label",
+	"a DNS label that begins with a letter (a-z, 0-9, '-', at most 63, RFC 1035)", is_label_1035};
 const struct ps_format ps_format_subdomain = {
 	"DNS name", "a DNS name (a-z, 0-9, '-', '.', at most 253, RFC 1123)", is_subdomain};
 const struct ps_format ps_format_group = {
@@ -268,8 +270,8 @@ const struct ps_format ps_format_hostname = {
 	"hostname", "a DNS name, the first label may be \"*\"", is_hostname};
 const struct ps_format ps_format_protocol = {
 	"protocol", "HTTP, HTTPS, TLS, TCP, UDP or a name like example.com/my-protocol", is_protocol};
-const struct ps_format ps_format_address_type = {
-	"address type", "IPAddress, Hostname, NamedAddress or a name like example.com/my-type", is_address_type};
+const struct ps_format ps_format_address_type = {"address type",
+	"IPAddress, Hostname, NamedAddress or a name like example.com/my-type", is_address_type};
 const struct ps_format ps_format_port_name = {
 	"port name", "a port name (a-z, 0-9, '-', a letter among them, at most 15)", is_port_name};
 const struct ps_format ps_format_controller = {

@@ -24,6 +24,7 @@ main(int argc, char **argv)
 		ps_reference_markdown(page[i].what, stdout);
 		return fflush(stdout) == 0 ? 0 : 1;
 	}
-	fputs("usage: penstock-gendoc config|annotations|objects\n", argc == 2 && strcmp(argv[1], "--help") == 0 ? stdout : stderr);
+	fputs("usage: penstock-gendoc config|annotations|objects\n",
+		argc == 2 && strcmp(argv[1], "--help") == 0 ? stdout : stderr);
 	return argc == 2 && strcmp(argv[1], "--help") == 0 ? 0 : 2;
 }

@@ -22,28 +22,37 @@ struct kind_info {
 
 static const struct kind_info kind_info[PS_KINDS] = {
 	[PS_KIND_OTHER] = {"Other", "", {NULL}, true, &ps_format_present, NULL},
-	[PS_KIND_GATEWAY_CLASS] = {"GatewayClass", GATEWAY_GROUP, {"v1", "v1beta1"}, false, &ps_format_subdomain,
-				   &ps_gateway_class_schema},
+	[PS_KIND_GATEWAY_CLASS] = {"GatewayClass", GATEWAY_GROUP, {"v1", "v1beta1"}, false,
+		&ps_format_subdomain, &ps_gateway_class_schema},
 	[PS_KIND_GATEWAY] = {"Gateway", GATEWAY_GROUP, {"v1", "v1beta1"}, true, &ps_format_subdomain,
-			     &ps_gateway_schema},
+		&ps_gateway_schema},
 	[PS_KIND_TCP_ROUTE] = {"TCPRoute", GATEWAY_GROUP, {"v1", "v1alpha2"}, true, &ps_format_subdomain,
-			       &ps_route_schema},
+		&ps_route_schema},
 	[PS_KIND_UDP_ROUTE] = {"UDPRoute", GATEWAY_GROUP, {"v1", "v1alpha2"}, true, &ps_format_subdomain,
-			       &ps_route_schema},
+		&ps_route_schema},
 	[PS_KIND_SERVICE] = {"Service", "", {"v1"}, true, &ps_format_label_1035, &ps_service_schema},
 	[PS_KIND_ENDPOINT_SLICE] = {"EndpointSlice", "discovery.k8s.io", {"v1"}, true, &ps_format_subdomain,
-				    &ps_slice_schema},
+		&ps_slice_schema},
 	[PS_KIND_NAMESPACE] = {"Namespace", "", {"v1"}, false, &ps_format_label, &ps_namespace_schema},
-	[PS_KIND_REFERENCE_GRANT] = {"ReferenceGrant", GATEWAY_GROUP, {"v1", "v1beta1"}, true, &ps_format_subdomain,
-				     &ps_grant_schema},
+	[PS_KIND_REFERENCE_GRANT] = {"ReferenceGrant", GATEWAY_GROUP, {"v1", "v1beta1"}, true,
+		&ps_format_subdomain, &ps_grant_schema},
 	[PS_KIND_DATAPLANE] = {"Dataplane", OWN_GROUP, {"v1alpha1"}, false, &ps_format_subdomain,
-			       &ps_dataplane_schema},
+		&ps_dataplane_schema},
 };
 
 /* Kinds of the Gateway API that are known, but served later. */
 static const char *const later_kind[] = {
-	"HTTPRoute", "GRPCRoute", "TLSRoute", "BackendTLSPolicy", "BackendTrafficPolicy", "ListenerSet", "XListenerSet",
-	"XBackendTrafficPolicy", "XMesh", "Mesh", NULL,
+	"HTTPRoute",
+	"GRPCRoute",
+	"TLSRoute",
+	"BackendTLSPolicy",
+	"BackendTrafficPolicy",
+	"ListenerSet",
+	"XListenerSet",
+	"XBackendTrafficPolicy",
+	"XMesh",
+	"Mesh",
+	NULL,
 };
 
 const char *
@@ -130,7 +139,8 @@ is_noise(const char *key)
 {
 	const struct ps_field *field;
 
-	for (field = metadata_field; field < metadata_field + sizeof(metadata_field) / sizeof(metadata_field[0]); field++)
+	for (field = metadata_field;
+		field < metadata_field + sizeof(metadata_field) / sizeof(metadata_field[0]); field++)
 		if (field->state == PS_QUIET && strcmp(field->name, key) == 0)
 			return true;
 	return false;
@@ -186,13 +196,14 @@ suggest_kind(struct ps_decoder *d, const char *group, const struct ps_node *kind
 		if (strcmp(kind_info[i].group, group) == 0)
 			ps_suggest(&suggestion, kind->text, kind_info[i].name);
 	if (suggestion.word != NULL && strcmp(suggestion.word, kind->text) != 0)
-		ps_decode_warning(d, kind->place, "unknown kind \"%.60s\" of %s, expected \"%s\"?", kind->text,
-				  group[0] ? group : "the core group", suggestion.word);
+		ps_decode_warning(d, kind->place, "unknown kind \"%.60s\" of %s, expected \"%s\"?",
+			kind->text, group[0] ? group : "the core group", suggestion.word);
 }
 
 /* Finds the kind; one of ours in a version that is not read stays "other", with a warning. */
 static enum ps_kind
-find_kind(struct ps_decoder *d, const struct ps_node *api_version, const struct ps_node *kind, const char *kind_name)
+find_kind(struct ps_decoder *d, const struct ps_node *api_version, const struct ps_node *kind,
+	const char *kind_name)
 {
 	const char *slash = strchr(api_version->text, '/');
 	const char *version = slash ? slash + 1 : api_version->text;
@@ -212,9 +223,9 @@ find_kind(struct ps_decoder *d, const struct ps_node *api_version, const struct 
 	for (j = 0; j < 4 && kind_info[i].versions[j] != NULL; j++)
 		if (strcmp(kind_info[i].versions[j], version) == 0)
 			return (enum ps_kind)i;
-	ps_decode_warning(d, api_version->place, "%s of version %.40s has no effect, expected %s%s%s", kind_name, version,
-			  kind_info[i].versions[0], kind_info[i].versions[1] ? " or " : "",
-			  kind_info[i].versions[1] ? kind_info[i].versions[1] : "");
+	ps_decode_warning(d, api_version->place, "%s of version %.40s has no effect, expected %s%s%s",
+		kind_name, version, kind_info[i].versions[0], kind_info[i].versions[1] ? " or " : "",
+		kind_info[i].versions[1] ? kind_info[i].versions[1] : "");
 	return PS_KIND_OTHER;
 }
 
@@ -241,10 +252,11 @@ decode_metadata(struct ps_decoder *d, const struct ps_node *root, struct ps_draf
 	o->name = "";
 	if (node == NULL || node->type != PS_NODE_MAP) {
 		if (node != NULL)
-			ps_decode_error(d, node->place, "metadata is %s, expected a mapping", ps_node_shape(node));
+			ps_decode_error(
+				d, node->place, "metadata is %s, expected a mapping", ps_node_shape(node));
 		else if (o->kind != PS_KIND_OTHER)
-			ps_decode_error(d, root->place, "%s has no field \"metadata\", expected one with a name",
-					o->kind_name);
+			ps_decode_error(d, root->place,
+				"%s has no field \"metadata\", expected one with a name", o->kind_name);
 		return;
 	}
 	/* Of kinds that are not served, nothing but the name matters: their schema may be another. */
@@ -301,9 +313,11 @@ decode_metadata(struct ps_decoder *d, const struct ps_node *root, struct ps_draf
 	o->labels = meta.labels;
 	o->annotations = meta.annotations;
 	o->generation = (uint64_t)meta.generation.v;
-	if (meta.created.s != NULL && !ps_parse_time(meta.created.s, &o->created_s) && o->kind != PS_KIND_OTHER)
-		ps_decode_error(d, meta.created.place, "creationTimestamp is \"%.60s\", expected a time like 2024-05-01T12:00:00Z",
-				meta.created.s);
+	if (meta.created.s != NULL && !ps_parse_time(meta.created.s, &o->created_s) &&
+		o->kind != PS_KIND_OTHER)
+		ps_decode_error(d, meta.created.place,
+			"creationTimestamp is \"%.60s\", expected a time like 2024-05-01T12:00:00Z",
+			meta.created.s);
 }
 
 static const struct ps_schema *
@@ -342,7 +356,8 @@ decode_content(struct ps_decoder *d, const struct ps_node *root, struct ps_draft
 static int
 load_object(const struct ps_loader *loader, const struct ps_node *root, const struct inherited *inherited)
 {
-	const struct ps_node *api_version = ps_node_get(root, "apiVersion"), *kind = ps_node_get(root, "kind");
+	const struct ps_node *api_version = ps_node_get(root, "apiVersion"),
+			     *kind = ps_node_get(root, "kind");
 	struct ps_draft draft;
 	struct ps_decoder d = {
 		.arena = &draft.arena,
@@ -365,8 +380,8 @@ load_object(const struct ps_loader *loader, const struct ps_node *root, const st
 			kind_name = inherited->kind;
 	}
 	if (root->type != PS_NODE_MAP) {
-		ps_decode_error(&d, root->place, "document is %s, expected an object with apiVersion and kind",
-				ps_node_shape(root));
+		ps_decode_error(&d, root->place,
+			"document is %s, expected an object with apiVersion and kind", ps_node_shape(root));
 	} else if (text_of(api_version) == NULL || kind_name == NULL) {
 		if (text_of(api_version) == NULL)
 			ps_decode_error(&d, api_version ? api_version->place : root->place,
@@ -403,7 +418,8 @@ is_list(const struct ps_node *root)
 	const struct ps_node *items = ps_node_get(root, "items");
 	size_t size = kind ? strlen(kind) : 0;
 
-	return size >= 4 && strcmp(kind + size - 4, "List") == 0 && text_of(ps_node_get(root, "apiVersion")) != NULL &&
+	return size >= 4 && strcmp(kind + size - 4, "List") == 0 &&
+	       text_of(ps_node_get(root, "apiVersion")) != NULL &&
 	       (items != NULL ? items->type == PS_NODE_LIST : strcmp(kind, "List") == 0);
 }
 

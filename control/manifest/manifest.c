@@ -142,7 +142,8 @@ read_file(struct ps_manifests *set, struct ps_file *file)
 	else if (rc == -ENOTSUP)
 		ps_file_trouble(set, file, nowhere, NULL, "not a regular file, expected one");
 	else if (rc != 0)
-		ps_file_trouble(set, file, nowhere, NULL, "cannot be read (%s), expected a file", strerror(-rc));
+		ps_file_trouble(
+			set, file, nowhere, NULL, "cannot be read (%s), expected a file", strerror(-rc));
 	if (rc != 0)
 		return rc;
 	rc = ps_file_read(set, file, source);
@@ -173,11 +174,13 @@ join(const char *directory, const char *name)
 {
 	char *path;
 
-	return asprintf(&path, "%s%s%s", directory, strcmp(directory, "/") == 0 ? "" : "/", name) < 0 ? NULL : path;
+	return asprintf(&path, "%s%s%s", directory, strcmp(directory, "/") == 0 ? "" : "/", name) < 0 ? NULL
+												      : path;
 }
 
 static int
-read_name(struct ps_manifests *set, const char *directory, const struct dirent *d, const struct place_in_tree *here)
+read_name(struct ps_manifests *set, const char *directory, const struct dirent *d,
+	const struct place_in_tree *here)
 {
 	char *path = join(directory, d->d_name);
 	struct ps_file *file;
@@ -309,8 +312,8 @@ ps_manifests_add_text(struct ps_manifests *set, const char *path, const char *te
 	if (file == NULL)
 		return -ENOMEM;
 	if (size > PS_MANIFEST_MAX_FILE) {
-		ps_file_trouble(set, file, (struct ps_place){0, 0}, NULL, "file is too large, expected at most %u MiB",
-				PS_MANIFEST_MAX_FILE >> 20);
+		ps_file_trouble(set, file, (struct ps_place){0, 0}, NULL,
+			"file is too large, expected at most %u MiB", PS_MANIFEST_MAX_FILE >> 20);
 		return -EFBIG;
 	}
 	copy = malloc(size + 1);
@@ -418,9 +421,9 @@ report_shadowed(const struct ps_manifests *set, struct ps_diagnostics *out)
 		first = ps_manifests_find(set, o->kind, o->ns, o->name);
 		if (first != NULL && rc == 0)
 			rc = ps_object_diagnose(o, out, PS_ERROR, o->name_place,
-						"%s %s%s%s is defined in %s line %u too, expected it once; that one counts",
-						o->kind_name, o->ns, o->ns[0] ? "/" : "", o->name, first->file,
-						first->name_place.line);
+				"%s %s%s%s is defined in %s line %u too, expected it once; that one counts",
+				o->kind_name, o->ns, o->ns[0] ? "/" : "", o->name, first->file,
+				first->name_place.line);
 	}
 	return rc;
 }

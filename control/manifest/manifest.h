@@ -2,8 +2,10 @@
 /*
  * The user's manifests: a set of files and the objects in them.
  *
- * Files are YAML or JSON (which is YAML), with any number of documents and `List`s. A file that does not parse, or
- * is empty or cut short, is an error and its objects of before stay. An object with an error is left out, or stays as it
+ * Files are YAML or JSON (which is YAML), with any number of documents and `List`s. A file that does not
+ * parse, or
+ * is empty or cut short, is an error and its objects of before stay. An object with an error is left out,
+ * or stays as it
  * was before when the file is refreshed; the others in the file load. Two objects of
  * one kind, namespace and name: the one in the file whose path sorts first, then the one
  * further up, counts; the other is an error.
@@ -30,8 +32,10 @@ struct ps_manifests *ps_manifests_new(uint32_t flags);
 void ps_manifests_free(struct ps_manifests *set);
 
 /*
- * Reads a file, or every *.yaml, *.yml and *.json below a directory. Names that begin with a dot are passed over (a
- * mounted ConfigMap keeps its data in such ones and links to them), links are followed, cycles are not. A file already
+ * Reads a file, or every *.yaml, *.yml and *.json below a directory. Names that begin with a dot are
+ * passed over (a
+ * mounted ConfigMap keeps its data in such ones and links to them), links are followed, cycles are not. A
+ * file already
  * in the set is refreshed; one that was below the directory and is gone is forgotten.
  *
  * -ENOENT, -EACCES ...: path itself cannot be read; a diagnostic says so too.
@@ -73,7 +77,8 @@ const struct ps_object *ps_manifests_first_slice(const struct ps_manifests *set,
 const struct ps_object *ps_manifests_next_slice(const struct ps_object *slice);
 
 /*
- * What happened since the last ps_manifests_changes_clear. An object that changed twice may be listed twice; a REMOVED
+ * What happened since the last ps_manifests_changes_clear. An object that changed twice may be listed
+ * twice; a REMOVED
  * entry carries no object. Strings and pointers are good until the next clear.
  */
 enum ps_change_type { PS_ADDED, PS_CHANGED, PS_REMOVED };
@@ -83,7 +88,7 @@ struct ps_change {
 	enum ps_kind kind;
 	const char *ns;
 	const char *name;
-	const char *service;            /* EndpointSlice: the Service it belongs to (now or before), else NULL */
+	const char *service;            /* EndpointSlice: the Service it belongs to, else NULL */
 	const struct ps_object *object; /* NULL when removed since */
 };
 
@@ -111,7 +116,8 @@ int ps_object_diagnose(const struct ps_object *object, struct ps_diagnostics *ou
 const struct ps_dataplane_spec *ps_dataplane_defaults(void);
 
 /*
- * The configuration tables for readers: the fields of the Dataplane document, and the annotations of a Service, with
+ * The configuration tables for readers: the fields of the Dataplane document, and the annotations of a
+ * Service, with
  * type, range, unit, default and description.
  */
 enum ps_reference { PS_REFERENCE_DATAPLANE, PS_REFERENCE_ANNOTATIONS, PS_REFERENCE_OBJECTS };

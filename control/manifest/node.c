@@ -23,7 +23,8 @@ number_meaning(const char *s)
 	if (*s == '+' || *s == '-')
 		s++;
 	if (s[0] == '0' && (s[1] == 'x' || s[1] == 'o'))
-		return s[2] != '\0' && s[2 + strspn(s + 2, s[1] == 'x' ? "0123456789abcdefABCDEF" : "01234567")] == '\0'
+		return s[2] != '\0' && s[2 + strspn(s + 2, s[1] == 'x' ? "0123456789abcdefABCDEF"
+								       : "01234567")] == '\0'
 			       ? PS_MEANS_INTEGER
 			       : PS_MEANS_STRING;
 	for (; *s != '\0'; s++) {

@@ -51,9 +51,11 @@ typedef int (*ps_document_fn)(struct ps_node *root, void *context);
  * Parses the size bytes at offset of source, whose first line has the number first_line. Errors are added
  * to diagnostics. Memory comes from arena, which is reset between documents.
  *
- * Returns 0; -EPROTO: syntax error, the documents before it have been given out; -ENOMEM; or what fn returned.
+ * Returns 0; -EPROTO: syntax error, the documents before it have been given out; -ENOMEM; or what fn
+ * returned.
  */
 int ps_nodes_parse(struct ps_source *source, size_t offset, size_t size, uint32_t first_line,
-		   struct ps_arena *arena, struct ps_diagnostics *diagnostics, ps_document_fn fn, void *context);
+		   struct ps_arena *arena, struct ps_diagnostics *diagnostics, ps_document_fn fn,
+		   void *context);
 
 #endif

@@ -354,7 +354,7 @@ struct ps_dataplane_vlan {
 struct ps_dataplane_port {
 	struct ps_place place;
 	struct ps_text name;
-	/* exactly one device is given; device_kind says which: enum ps_port_kind of dataplane/api/snapshot.h */
+	/* exactly one device is given; device_kind says which: enum ps_port_kind of snapshot.h */
 	uint32_t device_kind;
 	struct ps_text pci, af_xdp, af_packet, tap, virtio_user, vhost;
 	struct {
@@ -467,7 +467,8 @@ struct ps_file;
 
 /*
  * One object. The pointer stays the same through refreshes for as long as an object of the same
- * kind, namespace and name is in the same file. Everything that it points to stays as it is while revision stays the
+ * kind, namespace and name is in the same file. Everything that it points to stays as it is while revision
+ * stays the
  * same, and is gone when revision has changed.
  */
 struct ps_object {
@@ -483,10 +484,10 @@ struct ps_object {
 	struct ps_pairs labels;
 	struct ps_pairs annotations;
 	int64_t created_s;                 /* metadata.creationTimestamp, Unix seconds; 0: not given */
-	uint64_t revision;                 /* of the set when the object last changed, places included; never 0 */
+	uint64_t revision;                 /* of the set at the last change, places included; never 0 */
 	uint64_t generation;               /* metadata.generation, else counts changes of content from 1 */
 	uint64_t digest;                   /* of the content */
-	uint64_t order;                    /* first seen; a smaller one is older when created_s does not tell */
+	uint64_t order;                    /* first seen; tells the older one when created_s does not */
 	union {                            /* by kind; NULL for PS_KIND_OTHER and PS_KIND_NAMESPACE */
 		const void *spec;
 		const struct ps_gateway_class_spec *gateway_class;

@@ -92,7 +92,8 @@ put_field(const struct page *page, const struct ps_field *field, const char *pat
 		put_cell(page->out, name);
 		put_cell(page->out, type);
 		put_cell(page->out, range);
-		put_cell(page->out, field->fallback != NULL && field->fallback[0] == '\0' ? "\"\"" : fallback);
+		put_cell(
+			page->out, field->fallback != NULL && field->fallback[0] == '\0' ? "\"\"" : fallback);
 		if (page->states)
 			put_cell(page->out, field->state == PS_INERT ? "no effect yet" : "yes");
 		put_cell(page->out, field->help ? field->help : "");
@@ -121,7 +122,8 @@ put_schema(const struct page *page, const struct ps_schema *schema, const char *
 		if (field->state == PS_QUIET)
 			continue;
 		type = field->type == PS_T_LIST ? field->item : field->type;
-		snprintf(path, sizeof(path), "%s%s%s", prefix, field->name, field->type == PS_T_LIST ? "[]" : "");
+		snprintf(path, sizeof(path), "%s%s%s", prefix, field->name,
+			field->type == PS_T_LIST ? "[]" : "");
 		if (field->help != NULL)
 			put_field(page, field, path);
 		if (type == PS_T_OBJECT || type == PS_T_INLINE) {
@@ -149,15 +151,18 @@ static void
 put_dataplane(const struct page *page)
 {
 	if (page->markdown)
-		fputs("<!-- Generated from the table in control/manifest/dataplane.c by penstock-gendoc. -->\n"
+		fputs("<!-- Generated from the table in control/manifest/dataplane.c by penstock-gendoc. "
+		      "-->\n"
 		      "# Configuration\n\n"
 		      "A `Dataplane` document says what Penstock runs on. Every field may be left out.\n\n"
-		      "```yaml\napiVersion: penstock.dev/v1alpha1\nkind: Dataplane\nmetadata:\n  name: gateway\nspec:\n"
+		      "```yaml\napiVersion: penstock.dev/v1alpha1\nkind: Dataplane\nmetadata:\n  name: "
+		      "gateway\nspec:\n"
 		      "  ports:\n  - name: wan\n    afPacket: eth1\n    addresses: [192.0.2.10/24]\n"
 		      "  routes:\n  - to: default\n    via: 192.0.2.1\n```\n\n"
-		      "Durations are written like `30s`, `500ms` or `1h30m` (GEP-2257), sizes like `512Mi` or `1G`. "
+		      "Durations are written like `30s`, `500ms` or `1h30m` (GEP-2257), sizes like `512Mi` "
+		      "or `1G`. "
 		      "Fields below `spec`:\n\n",
-		      page->out);
+			page->out);
 	put_table(page, &ps_dataplane_schema, "");
 }
 
@@ -192,8 +197,9 @@ put_objects(const struct page *page)
 	if (page->markdown)
 		fputs("<!-- Generated from the tables in control/manifest by penstock-gendoc. -->\n"
 		      "# Fields of Kubernetes objects\n\n"
-		      "Of Namespaces, the labels are read. Other kinds are listed by name and not served yet.\n",
-		      page->out);
+		      "Of Namespaces, the labels are read. Other kinds are listed by name and not served "
+		      "yet.\n",
+			page->out);
 	for (i = 0; i < sizeof(object) / sizeof(object[0]); i++) {
 		fprintf(page->out, page->markdown ? "\n## %s\n\n" : "%s\n", object[i].name);
 		put_table(page, object[i].schema, "");

@@ -129,17 +129,19 @@ void ps_decode_warning(struct ps_decoder *d, struct ps_place place, const char *
 	__attribute__((format(printf, 3, 4)));
 
 /* Decodes a map into target (zeroed, sub->size bytes): fields, defaults, required ones, check. */
-void ps_decode(struct ps_decoder *d, const struct ps_schema *schema, const struct ps_node *node, void *target);
+void ps_decode(struct ps_decoder *d, const struct ps_schema *schema, const struct ps_node *node,
+	       void *target);
 
 /* Defaults alone, as if the map were empty but required fields are not asked for. */
 void ps_decode_defaults(struct ps_decoder *d, const struct ps_schema *schema, void *target);
 
 /*
- * Parses a scalar's text into the struct that the field's type names. Returns 0; -EINVAL: the text does not fit, *why
+ * Parses a scalar's text into the struct that the field's type names. Returns 0; -EINVAL: the text does
+ * not fit, *why
  * may be set to a hint; -ENOMEM.
  */
-int ps_value_parse(struct ps_arena *arena, const struct ps_field *field, uint8_t type, const char *text, size_t size,
-		   struct ps_place place, void *target, const char **why);
+int ps_value_parse(struct ps_arena *arena, const struct ps_field *field, uint8_t type, const char *text,
+		   size_t size, struct ps_place place, void *target, const char **why);
 
 /* bytes of the struct that values of a type are kept in */
 size_t ps_value_size(const struct ps_field *field, uint8_t type);
@@ -174,6 +176,8 @@ extern const struct ps_schema ps_slice_schema;
 extern const struct ps_schema ps_grant_schema;
 extern const struct ps_schema ps_namespace_schema;
 extern const struct ps_schema ps_dataplane_schema;
+extern const struct ps_schema ps_dataplane_port_schema;
+extern const struct ps_schema ps_dataplane_route_schema;
 extern const struct ps_schema ps_metadata_schema;
 extern const struct ps_schema ps_selector_schema;
 extern const struct ps_schema ps_object_ref_schema;
@@ -183,7 +187,9 @@ extern const struct ps_schema ps_annotation_schema; /* names without "penstock.d
 /* A slice of addressType FQDN is read by this one: nothing in it is served. */
 extern const struct ps_schema ps_slice_fqdn_schema;
 
-/* Entries of field tables. The first of the two is for members of a named struct, the second for those of an unnamed
+/*
+ * Entries of field tables. The first of the two is for members of a named struct, the second for those of an unna
+ */
  * struct `group` inside owner. */
 #define PS_AT(owner, member) .offset = offsetof(struct owner, member)
 #define PS_IN(owner, group, member) \
@@ -197,7 +203,9 @@ extern const struct ps_schema ps_slice_fqdn_schema;
 	{.name = "metadata", .type = PS_T_ANY, .state = PS_QUIET}
 #define PS_STATUS_FIELD {.name = "status", .type = PS_T_ANY, .state = PS_QUIET}
 
-/* "the loopback address", "a multicast address"...: why an address cannot be an endpoint or a VIP; NULL: it can. */
+/*
+ * "the loopback address", "a multicast address"...: why an address cannot be an endpoint or a VIP; NULL: it can.
+ */
 const char *ps_address_trouble(const struct ps_addr *addr);
 
 /* Annotations of a Service into its spec, by ps_annotation_schema. */

@@ -13,7 +13,8 @@
 
 /*
  * An object in the set. All entries are in the key index; of those with one key, the one whose
- * file sorts first is visible: in the list of its kind, and a slice in the index of slices too. The others wait
+ * file sorts first is visible: in the list of its kind, and a slice in the index of slices too. The others
+ * wait
  * in the list of shadowed ones.
  */
 struct ps_entry {
@@ -37,7 +38,7 @@ struct ps_part {
 	uint64_t digest;             /* of its text */
 	size_t offset, size;
 	uint32_t first_line;
-	bool unknown;                /* holds something whose name could not be read: nothing may be removed */
+	bool unknown;                /* something in it has no readable name: nothing may be removed */
 	struct ps_diagnostics diagnostics;
 	uint32_t objects;            /* entries when it had been read */
 	struct ps_entries entries;
@@ -48,7 +49,7 @@ struct ps_file {
 	uint64_t pass;               /* of the last walk over its directory */
 	struct ps_part *part;
 	uint32_t parts;
-	struct ps_diagnostics trouble; /* with the file as a whole; while there is any, the parts are those of before */
+	struct ps_diagnostics trouble; /* with the whole file; meanwhile the parts are those of before */
 	uint32_t errors, warnings;   /* its share of the set's */
 };
 
@@ -86,7 +87,8 @@ struct ps_entry *ps_entry_find(struct ps_manifests *set, const struct ps_object 
 			       const struct ps_file *file, bool fresh);
 int ps_entry_add(struct ps_manifests *set, struct ps_file *file, struct ps_part *part, struct ps_draft *draft,
 		 struct ps_source *source);
-int ps_entry_update(struct ps_manifests *set, struct ps_entry *entry, struct ps_draft *draft, struct ps_source *source);
+int ps_entry_update(struct ps_manifests *set, struct ps_entry *entry, struct ps_draft *draft,
+		    struct ps_source *source);
 void ps_entry_remove(struct ps_manifests *set, struct ps_entry *entry);
 void ps_changes_free(struct ps_manifests *set);
 

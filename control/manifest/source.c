@@ -181,7 +181,8 @@ ps_source_check(const struct ps_source *source, struct ps_place *place)
 	if (source->size >= 3 && memcmp(p, "\xef\xbb\xbf", 3) == 0)
 		p += 3;
 	while (p < end && why == NULL) {
-		/* most text is ASCII: eight characters at a time, none with the high bit, none below the blank or DEL */
+		/* most text is ASCII: eight characters at a time, none with the high bit, none below the
+		 * blank or DEL */
 		if (end - p >= 8) {
 			uint64_t v, ones = 0x0101010101010101ull, high = ones * 0x80;
 

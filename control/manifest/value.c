@@ -301,7 +301,8 @@ parse_weights(struct ps_arena *arena, const char *s, struct ps_place place, void
 	for (i = 0; i < length; i++, s = end + 1) {
 		s += strspn(s, " ");
 		end = strchrnul(s, ',');
-		if (memchr(s, '=', (size_t)(end - s)) == NULL || !split(s, (size_t)(end - s), '=', addr, number))
+		if (memchr(s, '=', (size_t)(end - s)) == NULL ||
+			!split(s, (size_t)(end - s), '=', addr, number))
 			return -EINVAL;
 		number[strcspn(number, " ")] = '\0';
 		if (!ps_parse_ip(addr, &item[i].addr) ||
@@ -340,8 +341,8 @@ parse_enum(const struct ps_field *field, const char *s, int64_t *value, const ch
 }
 
 static int
-parse_text(struct ps_arena *arena, const struct ps_field *field, const char *s, size_t size, struct ps_place place,
-	   struct ps_text *text)
+parse_text(struct ps_arena *arena, const struct ps_field *field, const char *s, size_t size,
+	struct ps_place place, struct ps_text *text)
 {
 	if (field->format != NULL && !field->format->matches(s, size))
 		return -EINVAL;

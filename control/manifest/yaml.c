@@ -102,8 +102,8 @@ static void
 say_duplicate(struct reader *r, struct ps_node *map, const struct ps_node *again, const struct ps_node *first)
 {
 	map->duplicate = true;
-	fail(r, again->key_place, "key \"%s\" is given twice, expected it once (first in line %u)", again->key,
-	     first->key_place.line);
+	fail(r, again->key_place, "key \"%s\" is given twice, expected it once (first in line %u)",
+		again->key, first->key_place.line);
 }
 
 static int
@@ -224,9 +224,11 @@ close_map(struct reader *r, struct ps_node *map)
 
 			rc = merge(r, map, child);
 			if (rc == -EPROTO)
-				rc = fail(r, place, "merge key \"<<\" has no mapping, expected an alias of one");
+				rc = fail(r, place,
+					"merge key \"<<\" has no mapping, expected an alias of one");
 			if (rc == 0 && r->aliased > PS_MAX_ALIASED)
-				rc = fail(r, place, "aliases expand to more than %u nodes, expected fewer", PS_MAX_ALIASED);
+				rc = fail(r, place, "aliases expand to more than %u nodes, expected fewer",
+					PS_MAX_ALIASED);
 		}
 	}
 	return rc != 0 ? rc : check_keys(r, map);
@@ -275,7 +277,8 @@ add_anchor(struct reader *r, const char *name, struct ps_node *node)
 		if (strcmp(r->anchor[i].name, name) == 0)
 			break;
 	if (i == PS_MAX_ANCHORS)
-		return fail(r, node->place, "more than %u anchors in a document, expected fewer", PS_MAX_ANCHORS);
+		return fail(
+			r, node->place, "more than %u anchors in a document, expected fewer", PS_MAX_ANCHORS);
 	if (i == r->anchors)
 		r->anchors++;
 	r->anchor[i] = (struct anchor){name, node};
@@ -346,7 +349,8 @@ on_alias(struct reader *r, const yaml_event_t *event)
 	if (r->aliased > PS_MAX_ALIASED)
 		return fail(r, place, "aliases expand to more than %u nodes, expected fewer", PS_MAX_ALIASED);
 	if (r->depth + node->height > PS_MANIFEST_MAX_DEPTH)
-		return fail(r, place, "nested more than %u levels deep, expected fewer", PS_MANIFEST_MAX_DEPTH);
+		return fail(
+			r, place, "nested more than %u levels deep, expected fewer", PS_MANIFEST_MAX_DEPTH);
 	if (r->depth > 0 && r->open[r->depth - 1]->type == PS_NODE_MAP && r->key[r->depth - 1].text == NULL)
 		node->place = place;
 	return place_node(r, node);
@@ -363,7 +367,8 @@ on_open(struct reader *r, const yaml_event_t *event)
 	if (node == NULL)
 		return -ENOMEM;
 	if (r->depth == PS_MANIFEST_MAX_DEPTH)
-		return fail(r, node->place, "nested more than %u levels deep, expected fewer", PS_MANIFEST_MAX_DEPTH);
+		return fail(r, node->place, "nested more than %u levels deep, expected fewer",
+			PS_MANIFEST_MAX_DEPTH);
 	if (anchor != NULL) {
 		anchor = ps_arena_copy(r->arena, anchor, strlen(anchor));
 		if (anchor == NULL)
@@ -422,8 +427,8 @@ on_event(struct reader *r, const yaml_event_t *event, ps_document_fn fn, void *c
 }
 
 int
-ps_nodes_parse(struct ps_source *source, size_t offset, size_t size, uint32_t first_line, struct ps_arena *arena,
-	       struct ps_diagnostics *diagnostics, ps_document_fn fn, void *context)
+ps_nodes_parse(struct ps_source *source, size_t offset, size_t size, uint32_t first_line,
+	struct ps_arena *arena, struct ps_diagnostics *diagnostics, ps_document_fn fn, void *context)
 {
 	struct reader *r = malloc(sizeof(*r));
 	yaml_parser_t parser;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Manifests: any text is read, then another one under the same name, as when a file is edited;
- * what is left must be consistent and what is said about it printable. The first byte chooses strictness and where the
- * text is cut in two.
+ * what is left must be consistent and what is said about it printable. The first byte chooses strictness and
+ * where the text is cut in two.
  */
 #include <stdlib.h>
 #include <string.h>

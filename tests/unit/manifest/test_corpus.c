@@ -48,7 +48,8 @@ diagnose(const char *name, const char *text, size_t size)
 		abort();
 	ps_manifests_counts(set, &errors, &warnings);
 	if (errors != list.errors || warnings != list.warnings)
-		fprintf(f, "counts differ: %u %u, listed %u %u\n", errors, warnings, list.errors, list.warnings);
+		fprintf(f, "counts differ: %u %u, listed %u %u\n", errors, warnings, list.errors,
+			list.warnings);
 	ps_diagnostics_print(&list, f);
 	fclose(f);
 	ps_diagnostics_clear(&list);
@@ -87,12 +88,14 @@ main(int argc, char **argv)
 			char *text, *found, *expected = NULL;
 			bool good;
 
-			snprintf(path, sizeof(path), "%s/%s/%s", argv[1], pass == 0 ? "broken" : "good", name[i]->d_name);
+			snprintf(path, sizeof(path), "%s/%s/%s", argv[1], pass == 0 ? "broken" : "good",
+				name[i]->d_name);
 			text = read_text(path, &size);
 			if (text == NULL)
 				abort();
 			found = diagnose(name[i]->d_name, text, size);
-			snprintf(expected_path, sizeof(expected_path), "%.*s.expected", (int)(strrchr(path, '.') - path), path);
+			snprintf(expected_path, sizeof(expected_path), "%.*s.expected",
+				(int)(strrchr(path, '.') - path), path);
 			if (pass == 0 && write) {
 				FILE *f = fopen(expected_path, "we");
 
@@ -103,7 +106,8 @@ main(int argc, char **argv)
 			}
 			if (pass == 0)
 				expected = read_text(expected_path, &expected_size);
-			good = strcmp(found, expected ? expected : "") == 0 && (pass == 1 || found[0] != '\0');
+			good = strcmp(found, expected ? expected : "") == 0 &&
+			       (pass == 1 || found[0] != '\0');
 			printf("%s %s\n", good ? "ok    " : "FAILED", name[i]->d_name);
 			if (!good) {
 				failed++;

@@ -72,14 +72,16 @@ test_service_values(void **state)
 
 	(void)state;
 	put(set, "a.yaml",
-	    "# a comment\n"
-	    "apiVersion: v1\nkind: Service\nmetadata:\n  name: web\n  namespace: shop\n  generation: 7\n"
-	    "  creationTimestamp: \"2024-05-01T12:00:00+02:00\"\n"
-	    "  annotations:\n    penstock.dev/forwarding-mode: DSR-GUE\n    penstock.dev/drain-timeout: 1m30s\n"
-	    "    penstock.dev/weights: \"10.0.0.1=5, 2001:db8::1=0\"\n"
-	    "spec:\n  clusterIP: 10.96.0.1\n  loadBalancerSourceRanges: [10.1.2.3/8]\n"
-	    "  ports:\n  - {name: a, port: 80, targetPort: 8080}\n  - {name: b, port: 53, targetPort: dns, protocol: UDP}\n"
-	    "status:\n  loadBalancer:\n    ingress:\n    - ip: 192.0.2.1\n");
+		"# a comment\n"
+		"apiVersion: v1\nkind: Service\nmetadata:\n  name: web\n  namespace: shop\n  generation: 7\n"
+		"  creationTimestamp: \"2024-05-01T12:00:00+02:00\"\n"
+		"  annotations:\n    penstock.dev/forwarding-mode: DSR-GUE\n    penstock.dev/drain-timeout: "
+		"1m30s\n"
+		"    penstock.dev/weights: \"10.0.0.1=5, 2001:db8::1=0\"\n"
+		"spec:\n  clusterIP: 10.96.0.1\n  loadBalancerSourceRanges: [10.1.2.3/8]\n"
+		"  ports:\n  - {name: a, port: 80, targetPort: 8080}\n  - {name: b, port: 53, targetPort: "
+		"dns, protocol: UDP}\n"
+		"status:\n  loadBalancer:\n    ingress:\n    - ip: 192.0.2.1\n");
 	assert_int_equal(errors_of(set), 0);
 	o = ps_manifests_find(set, PS_KIND_SERVICE, "shop", "web");
 	assert_non_null(o);
@@ -129,11 +131,12 @@ test_dataplane_defaults(void **state)
 	assert_int_equal(d->health.check.v, PS_CHECK_AUTO);
 	assert_int_equal(d->vips.announce.v, 1);
 	put(set, "d.yaml",
-	    "apiVersion: penstock.dev/v1alpha1\nkind: Dataplane\nmetadata: {name: d}\nspec:\n"
-	    "  ports:\n  - name: wan\n    memif: {socket: /run/s, role: client}\n    addresses: [10.0.0.1/24]\n"
-	    "  routes:\n  - {to: default, via: \"2001:db8::1\"}\n  - {to: 10.1.2.3/8, via: 10.0.0.2}\n"
-	    "  cores: {workers: [2-3]}\n"
-	    "  snatPools:\n  - {name: p, addresses: [10.0.0.8/30]}\n");
+		"apiVersion: penstock.dev/v1alpha1\nkind: Dataplane\nmetadata: {name: d}\nspec:\n"
+		"  ports:\n  - name: wan\n    memif: {socket: /run/s, role: client}\n    addresses: "
+		"[10.0.0.1/24]\n"
+		"  routes:\n  - {to: default, via: \"2001:db8::1\"}\n  - {to: 10.1.2.3/8, via: 10.0.0.2}\n"
+		"  cores: {workers: [2-3]}\n"
+		"  snatPools:\n  - {name: p, addresses: [10.0.0.8/30]}\n");
 	assert_int_equal(errors_of(set), 0);
 	given = ps_manifests_find(set, PS_KIND_DATAPLANE, "", "d")->dataplane;
 	assert_int_equal(given->ports.item[0].device_kind, PS_PORT_MEMIF);
@@ -159,10 +162,12 @@ test_slice_conditions(void **state)
 
 	(void)state;
 	put(set, "s.yaml",
-	    "apiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\nmetadata: {name: s}\naddressType: IPv6\nendpoints:\n"
-	    "- addresses: [\"2001:db8::1\"]\n"
-	    "- {addresses: [\"2001:db8::2\"], conditions: {ready: false}}\n"
-	    "- {addresses: [\"2001:db8::3\"], conditions: {ready: false, serving: true, terminating: true}}\n");
+		"apiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\nmetadata: {name: s}\naddressType: "
+		"IPv6\nendpoints:\n"
+		"- addresses: [\"2001:db8::1\"]\n"
+		"- {addresses: [\"2001:db8::2\"], conditions: {ready: false}}\n"
+		"- {addresses: [\"2001:db8::3\"], conditions: {ready: false, serving: true, terminating: "
+		"true}}\n");
 	assert_int_equal(errors_of(set), 0);
 	s = ps_manifests_find(set, PS_KIND_ENDPOINT_SLICE, "default", "s")->slice;
 	assert_null(s->service_name);
@@ -269,7 +274,7 @@ test_defined_in_two_files(void **state)
 	assert_int_equal(list.length, 1);
 	assert_string_equal(list.item[0].file, "b.yaml");
 	assert_string_equal(list.item[0].message,
-			    "Service default/web is defined in a.yaml line 4 too, expected it once; that one counts");
+		"Service default/web is defined in a.yaml line 4 too, expected it once; that one counts");
 	ps_diagnostics_clear(&list);
 	assert_int_equal(ps_manifests_remove(set, "a.yaml"), 0);
 	assert_int_equal(errors_of(set), 0);
@@ -360,8 +365,9 @@ test_changes(void **state)
 static void
 test_strict(void **state)
 {
-	static const char text[] = "apiVersion: v1\nkind: Service\nmetadata: {name: a}\nspec:\n  colour: red\n"
-				   "  ports: [{port: 80}]\n";
+	static const char text[] =
+		"apiVersion: v1\nkind: Service\nmetadata: {name: a}\nspec:\n  colour: red\n"
+		"  ports: [{port: 80}]\n";
 	struct ps_manifests *lenient = ps_manifests_new(0), *strict = ps_manifests_new(PS_MANIFESTS_STRICT);
 
 	(void)state;
@@ -384,9 +390,10 @@ test_other_kinds(void **state)
 
 	(void)state;
 	put(set, "o.yaml",
-	    "apiVersion: gateway.networking.k8s.io/v1\nkind: HTTPRoute\nmetadata: {name: r, namespace: n}\nspec: 7\n---\n"
-	    "apiVersion: karpenter.sh/v1\nkind: NodePool\nmetadata: {name: p}\n---\n"
-	    "apiVersion: karpenter.sh/v1\nkind: NodePool\nmetadata: {name: p}\n");
+		"apiVersion: gateway.networking.k8s.io/v1\nkind: HTTPRoute\nmetadata: {name: r, namespace: "
+		"n}\nspec: 7\n---\n"
+		"apiVersion: karpenter.sh/v1\nkind: NodePool\nmetadata: {name: p}\n---\n"
+		"apiVersion: karpenter.sh/v1\nkind: NodePool\nmetadata: {name: p}\n");
 	assert_int_equal(errors_of(set), 0);
 	for (o = ps_manifests_first(set, PS_KIND_OTHER); o != NULL; o = ps_manifests_next(o)) {
 		n++;
@@ -410,12 +417,18 @@ test_selector(void **state)
 
 	(void)state;
 	put(set, "g.yaml",
-	    "apiVersion: gateway.networking.k8s.io/v1\nkind: Gateway\nmetadata: {name: g}\nspec:\n  gatewayClassName: p\n"
-	    "  listeners:\n  - name: a\n    port: 80\n    protocol: TCP\n    allowedRoutes:\n      namespaces:\n"
-	    "        from: Selector\n        selector:\n          matchLabels: {team: a}\n          matchExpressions:\n"
-	    "          - {key: tier, operator: In, values: [db, cache]}\n          - {key: old, operator: DoesNotExist}\n"
-	    "          - {key: gone, operator: NotIn, values: [x]}\n          - {key: team, operator: Exists}\n"
-	    "  - name: b\n    port: 81\n    protocol: TCP\n    allowedRoutes: {namespaces: {from: Selector, selector: {}}}\n");
+		"apiVersion: gateway.networking.k8s.io/v1\nkind: Gateway\nmetadata: {name: g}\nspec:\n  "
+		"gatewayClassName: p\n"
+		"  listeners:\n  - name: a\n    port: 80\n    protocol: TCP\n    allowedRoutes:\n      "
+		"namespaces:\n"
+		"        from: Selector\n        selector:\n          matchLabels: {team: a}\n          "
+		"matchExpressions:\n"
+		"          - {key: tier, operator: In, values: [db, cache]}\n          - {key: old, "
+		"operator: DoesNotExist}\n"
+		"          - {key: gone, operator: NotIn, values: [x]}\n          - {key: team, operator: "
+		"Exists}\n"
+		"  - name: b\n    port: 81\n    protocol: TCP\n    allowedRoutes: {namespaces: {from: "
+		"Selector, selector: {}}}\n");
 	assert_int_equal(errors_of(set), 0);
 	g = ps_manifests_find(set, PS_KIND_GATEWAY, "default", "g")->gateway;
 	s = &g->listeners.item[0].allowed_routes.namespaces.selector;
@@ -446,7 +459,8 @@ test_json_of_hostile_text(void **state)
 	assert_non_null(json);
 	assert_int_equal(json_array_size(json), 1);
 	assert_string_equal(json_string_value(json_object_get(json_array_get(json, 0), "file")), "bad?.yaml");
-	assert_string_equal(json_string_value(json_object_get(json_array_get(json, 0), "source")), "kind: \"?[31m??\"");
+	assert_string_equal(
+		json_string_value(json_object_get(json_array_get(json, 0), "source")), "kind: \"?[31m??\"");
 	json_decref(json);
 	ps_diagnostics_clear(&list);
 	ps_manifests_free(set);
@@ -461,8 +475,9 @@ test_long_line(void **state)
 
 	(void)state;
 	snprintf(text, sizeof(text),
-		 "{apiVersion: v1, kind: Service, metadata: {name: a, annotations: {x: \"%01000d\"}}, spec: {ports: [{port: 0}]}}",
-		 0);
+		"{apiVersion: v1, kind: Service, metadata: {name: a, annotations: {x: \"%01000d\"}}, spec: "
+		"{ports: [{port: 0}]}}",
+		0);
 	put(set, "a.json", text);
 	assert_int_equal(ps_manifests_diagnostics(set, &list), 0);
 	assert_int_equal(list.length, 1);
@@ -547,9 +562,13 @@ test_many(void **state)
 
 	(void)state;
 	for (i = 0; i < services; i++)
-		fprintf(f, "---\napiVersion: v1\nkind: Service\nmetadata: {name: s%u}\nspec:\n  ports:\n  - port: 8000\n---\n"
-			   "apiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\nmetadata:\n  name: s%u\n  labels:\n"
-			   "    kubernetes.io/service-name: s%u\naddressType: IPv4\nendpoints:\n- addresses: [10.1.%u.%u]\n",
+		fprintf(f,
+			"---\napiVersion: v1\nkind: Service\nmetadata: {name: s%u}\nspec:\n  ports:\n  - "
+			"port: 8000\n---\n"
+			"apiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\nmetadata:\n  name: s%u\n  "
+			"labels:\n"
+			"    kubernetes.io/service-name: s%u\naddressType: IPv4\nendpoints:\n- addresses: "
+			"[10.1.%u.%u]\n",
 			i, i, i, i >> 8, i & 255);
 	fclose(f);
 	assert_int_equal(ps_manifests_add_text(set, "big.yaml", text, size), 0);
@@ -620,7 +639,8 @@ test_help_names_every_field(void **state)
 	ps_reference_text(PS_REFERENCE_DATAPLANE, f);
 	fclose(f);
 	assert_non_null(strstr(text, "spec.ports[].memif.socket\n"));
-	assert_non_null(strstr(text, "spec.tables.flowsIPv4\n      integer, 1024..67108864 flows, default 1048576"));
+	assert_non_null(
+		strstr(text, "spec.tables.flowsIPv4\n      integer, 1024..67108864 flows, default 1048576"));
 	assert_non_null(strstr(text, "spec.health.interval\n      duration, 100ms..1h, default 2s"));
 	free(text);
 }
