@@ -188,9 +188,9 @@ extern const struct ps_schema ps_annotation_schema; /* names without "penstock.d
 extern const struct ps_schema ps_slice_fqdn_schema;
 
 /*
- * Entries of field tables. The first of the two is for members of a named struct, the second for those of an unna
+ * Entries of field tables. The first of the two is for members of a named struct, the second for those of
+ * an unnamed struct `group` inside owner.
  */
- * struct `group` inside owner. */
 #define PS_AT(owner, member) .offset = offsetof(struct owner, member)
 #define PS_IN(owner, group, member) \
 	.offset = offsetof(struct owner, group.member) - offsetof(struct owner, group)
