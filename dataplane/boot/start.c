@@ -86,9 +86,6 @@ start_ports(const struct ps_snapshot *s, char *why, size_t why_size)
 		}
 		ps_dataplane.ports = p + 1;
 		port->spread = port->device.rx_queues < ps_dataplane.workers;
-		if (port->spread)
-			ps_log(PS_SAY_INFO, "port %s: %u receive queue(s) for %u workers: packets are spread by software",
-			       spec.name, port->device.rx_queues, ps_dataplane.workers);
 	}
 	return 0;
 }
