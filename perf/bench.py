@@ -150,6 +150,13 @@ def write(options, result):
     return written
 
 
+def note_disturbance(result):
+    slow = [s for s in result["scenarios"] if s["ran"] < throughput.UNDISTURBED]
+    if slow:
+        result["notes"].append("The machine was busy with other work: in " + ", ".join(s["title"] for s in slow) +
+                               " a worker lost its core for a part of the time, so that these figures are too high.")
+
+
 def print_goals(result):
     width = max([len(g["goal"]) for g in result["goals"]] + [4])
     for g in result["goals"]:
@@ -176,6 +183,7 @@ def main():
     except KeyboardInterrupt:
         print("bench: interrupted; everything is as it was before", file=sys.stderr)
         return 130
+    note_disturbance(result)
     result["goals"] = goals.evaluate(result)
     result["took_s"] = time.monotonic() - started
     print_goals(result)

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 
 HUGEPAGES = "/proc/sys/vm/nr_hugepages"
 
@@ -139,6 +140,33 @@ class Machine:
                 f.write(str(self.pages_before))
         if self.directory is not None:
             shutil.rmtree(self.directory, ignore_errors=True)
+
+
+class Presence:
+    """How much of a time a thread really ran: other work on its CPU, and the hypervisor, take cycles that count as its own."""
+
+    def __init__(self, pid, tid, cpu):
+        self.path, self.cpu = f"/proc/{pid}/task/{tid}/schedstat", cpu
+        self.ran, self.stolen, self.at = self.read()
+
+    def read(self):
+        stolen = 0
+        for line in read_text("/proc/stat").splitlines():
+            words = line.split()
+            if words[0] == f"cpu{self.cpu}":
+                stolen = int(words[8]) * 10_000_000
+        return int(read_text(self.path).split()[0]), stolen, time.monotonic_ns()
+
+    def share(self):
+        ran, stolen, at = self.read()
+        return max(0.0, min(1.0, (ran - self.ran - (stolen - self.stolen)) / max(at - self.at, 1)))
+
+
+def thread_named(pid, prefix):
+    for path in glob.glob(f"/proc/{pid}/task/*/comm"):
+        if read_text(path).startswith(prefix):
+            return int(path.split("/")[4])
+    raise MachineError(f"process {pid} has no thread named {prefix}")
 
 
 def describe():

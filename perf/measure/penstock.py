@@ -7,6 +7,7 @@ import subprocess
 import time
 
 from . import manifests
+from .machine import Presence
 
 
 class PenstockError(Exception):
@@ -76,6 +77,9 @@ class Penstock:
         if done.returncode != 0:
             raise PenstockError(done.stderr.strip())
         return json.loads(done.stdout)
+
+    def presence(self):
+        return Presence(self.dataplane.pid, self.counters()["workers"][0]["tid"], self.machine.worker_cpu)
 
     def pause(self):
         self.dataplane.send_signal(signal.SIGSTOP)

@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """dpdk-testpmd as the I/O limit: macswap between the same kind and number of ports."""
 import os
+import pty
 import re
 import signal
 import subprocess
 import threading
 import time
+
+from .machine import Presence, thread_named
 
 CYCLES = re.compile(r"CPU cycles/packet=([0-9.]+)")
 
@@ -21,8 +24,11 @@ class Testpmd:
                    "--", "-i", f"--forward-mode={mode}", "--nb-cores=1", f"--rxd={descriptors}", f"--txd={descriptors}",
                    f"--burst={burst}", "--record-core-cycles", "--total-num-mbufs=16384"]
         self.output = []
+        # a terminal for its output: into a pipe, figures would stay in its buffer
+        self.terminal, theirs = pty.openpty()
         self.child = machine.start(command, cpu={machine.load_cpu, machine.worker_cpu}, stdin=subprocess.PIPE,
-                                   stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, bufsize=1, errors="replace")
+                                   stdout=theirs, stderr=theirs, text=True, bufsize=1)
+        os.close(theirs)
         threading.Thread(target=self._listen, daemon=True).start()
         deadline = time.monotonic() + 20
         while not os.path.exists(self.socket):
@@ -32,8 +38,15 @@ class Testpmd:
         self.say("start")
 
     def _listen(self):
-        for line in self.child.stdout:
-            self.output.append(line.rstrip())
+        with open(self.terminal, encoding="utf-8", errors="replace", closefd=True) as terminal:
+            try:
+                for line in terminal:
+                    self.output.append(line.rstrip())
+            except OSError:
+                pass  # the other end is gone
+
+    def presence(self):
+        return Presence(self.child.pid, thread_named(self.child.pid, "rte-worker"), self.machine.worker_cpu)
 
     def say(self, command):
         self.child.stdin.write(command + "\n")

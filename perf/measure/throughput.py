@@ -29,18 +29,23 @@ SCENARIOS = [
 ]
 
 
+UNDISTURBED = 0.98  # share of the time that a worker's thread must have run for its figures to count
+
+
 class Window:
     """Readings at the begin and end of the generator's measurement."""
 
-    def __init__(self, begin, end):
-        self.begin, self.end = begin, end
-        self.first = self.last = None
+    def __init__(self, begin, end, presence):
+        self.begin, self.end, self.presence = begin, end, presence
+        self.first = self.last = self.present = self.share = None
 
     def __call__(self, event, _):
         # printed for the warm-up too: the last pair is that of the measurement
         if event == "start":
+            self.present = self.presence()
             self.first = self.begin()
         elif event == "stop":
+            self.share = self.present.share()
             self.last = self.end()
 
 
@@ -51,12 +56,12 @@ def open_flows(context, penstock, scenario):
 
 
 def run_penstock(context, penstock, scenario, extra=()):
-    window = Window(penstock.counters, penstock.counters)
+    window = Window(penstock.counters, penstock.counters, penstock.presence)
     arguments = traffic(manifests.VIP[scenario.service], ipv6=scenario.ipv6, returns=scenario.returns)
     result = context.loadgen.run(penstock.socket, arguments + scenario.load() + ["--no-setup", "--warmup",
                                  context.warmup, "--duration", context.duration] + list(extra), 60, window)
     difference = worker_difference(window.first, window.last)
-    return {"pps": result["device_pps"], "bit_per_s": result["device_bit_per_s"],
+    return {"pps": result["device_pps"], "bit_per_s": result["device_bit_per_s"], "ran": window.share,
             "cycles_per_packet": difference["cycles_per_packet"], "stages": stage_cycles(difference),
             "busy_share": difference["busy_cycles"] / difference["cycles"] if difference["cycles"] else None,
             "exits": difference["exits"], "loadgen": result}
@@ -76,10 +81,11 @@ def run_testpmd(context, testpmd, scenario, extra=()):
     vip = manifests.VIP[scenario.service]
     arguments = ["--to", vip, "--gateway-mac", MACSWAP_MAC, "--no-setup", "--clients",
                  "fd00:2::/112" if scenario.ipv6 else "198.18.0.0/16"]
+    window = Window(begin, end, testpmd.presence)
     result = context.loadgen.run(testpmd.socket, arguments + scenario.load() + ["--warmup", context.warmup, "--duration",
-                                 context.duration] + list(extra), 60, Window(begin, end))
+                                 context.duration] + list(extra), 60, window)
     saturated = context.tsc_hz / result["device_pps"] if result["device_pps"] else None
-    return {"pps": result["device_pps"], "bit_per_s": result["device_bit_per_s"],
+    return {"pps": result["device_pps"], "bit_per_s": result["device_bit_per_s"], "ran": window.share,
             "cycles_per_packet": readings.get("cycles") or saturated,
             "method": "testpmd --record-core-cycles" if readings.get("cycles") else "TSC cycles over packets, saturated",
             "loadgen": result}
@@ -91,21 +97,31 @@ def measure(context, penstock, testpmd, scenario, say):
     penstock.resume()
     open_flows(context, penstock, scenario)
     runs = {"penstock": [], "macswap": []}
-    for repeat in range(context.repeats):
+    disturbed = repeat = 0
+    while repeat < context.repeats:
         testpmd.pause()
         penstock.resume()
         ours = run_penstock(context, penstock, scenario)
         penstock.pause()
         testpmd.resume()
         limit = run_testpmd(context, testpmd, scenario)
+        kept = min(ours["ran"], limit["ran"]) >= UNDISTURBED
+        disturbed += not kept
+        if not kept and disturbed <= context.repeats:
+            say(f"{scenario.title}: a pair of runs is repeated, a worker ran only "
+                f"{100 * min(ours['ran'], limit['ran']):.0f} % of the time")
+            continue
+        repeat += 1
         runs["penstock"].append(ours)
         runs["macswap"].append(limit)
-        say(f"{scenario.title}: {repeat + 1}/{context.repeats}  cycles/packet {ours['cycles_per_packet'] or 0:.0f} over "
+        say(f"{scenario.title}: {repeat}/{context.repeats}  cycles/packet {ours['cycles_per_packet'] or 0:.0f} over "
             f"{limit['cycles_per_packet'] or 0:.0f}  Mpps {ours['pps'] / 1e6:.2f} of {limit['pps'] / 1e6:.2f}")
     testpmd.pause()
     penstock.resume()
     time.sleep(0.1)
-    return summarise(scenario, runs)
+    result = summarise(scenario, runs)
+    result["disturbed"] = disturbed
+    return result
 
 
 def summarise(scenario, runs):
@@ -134,6 +150,7 @@ def summarise(scenario, runs):
         "bit_per_s": stats.median(column(ours, "bit_per_s")),
         "throughput_ratio": stats.summary(stats.pairwise(column(ours, "pps"), column(limit, "pps"), lambda a, b: a / b)),
         "busy_share": stats.median(column(ours, "busy_share")),
+        "ran": min(column(ours, "ran") + column(limit, "ran")),
         "exits": exits, "lost": lost, "sent": sent, "wrong": wrong,
         "loadgen_parameters": ours[0]["loadgen"]["parameters"],
     }
