@@ -3,6 +3,7 @@
  * The Dataplane document: ports, routes, cores, memory, tables and defaults of one Penstock. Its table is
  * the only place where a field's type, range, unit, default and meaning are written down.
  */
+#include <stdlib.h>
 #include <string.h>
 
 #include "control/manifest/schema.h"
@@ -10,6 +11,8 @@
 
 #define HOUR 3600000ll
 #define DAY (24 * HOUR)
+
+#define PS_MAX_OWN_ADDRESSES 2048u
 
 static const struct ps_enum_name hugepages_name[] = {
 	{"auto", PS_HUGEPAGES_AUTO}, {"require", PS_HUGEPAGES_REQUIRE}, {"off", PS_HUGEPAGES_OFF}, {NULL}};
@@ -256,13 +259,9 @@ interface_exists(const struct ps_dataplane_spec *s, const char *name)
 			continue;
 		if (dot == NULL)
 			return true;
-		for (j = 0; j < p->vlans.length; j++) {
-			char id[16];
-
-			snprintf(id, sizeof(id), "%d", (int)p->vlans.item[j].id.v);
-			if (strcmp(id, dot + 1) == 0)
+		for (j = 0; j < p->vlans.length; j++)
+			if (p->vlans.item[j].id.v == atoi(dot + 1))
 				return true;
-		}
 	}
 	return false;
 }
@@ -298,6 +297,11 @@ check_own_addresses(struct ps_decoder *d, const struct ps_dataplane_spec *s)
 		total += s->ports.item[i].addresses.length;
 		for (j = 0; j < s->ports.item[i].vlans.length; j++)
 			total += s->ports.item[i].vlans.item[j].addresses.length;
+	}
+	if (total > PS_MAX_OWN_ADDRESSES) {
+		ps_decode_error(d, s->ports.place, "ports have %u addresses, expected at most %u", total,
+			PS_MAX_OWN_ADDRESSES);
+		return;
 	}
 	all = ps_arena_alloc(d->arena, (total + 1) * sizeof(*all));
 	if (all == NULL) {
@@ -399,9 +403,11 @@ check_dataplane(struct ps_decoder *d, const struct ps_node *node, void *target)
 	(void)node;
 	for (i = 0; i < s->ports.length; i++)
 		interfaces += s->ports.item[i].vlans.length;
-	if (interfaces > PS_MAX_IFACES)
+	if (interfaces > PS_MAX_IFACES) {
 		ps_decode_error(d, s->ports.place, "ports and vlans make %u interfaces, expected at most %u",
 			interfaces, PS_MAX_IFACES);
+		return;
+	}
 	check_routes(d, s);
 	check_own_addresses(d, s);
 	check_pools(d, s);

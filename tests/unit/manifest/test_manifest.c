@@ -667,6 +667,52 @@ test_shared_manifests(void **state)
 	ps_manifests_free(set);
 }
 
+/* The files of the Gateway API's conformance suite, each on its own, with the suite's placeholders filled in. */
+static void
+test_conformance_manifests(void **state)
+{
+	const char *root = getenv("PENSTOCK_SOURCE");
+	char command[4600], path[4096], text[1 << 16], *at;
+	struct ps_diagnostics list = {0};
+	struct ps_manifests *set;
+	unsigned files = 0;
+	FILE *names, *f;
+	size_t size;
+
+	(void)state;
+	snprintf(path, sizeof(path), "%s/../shared/conformance/manifests", root ? root : "/nonexistent");
+	if (access(path, R_OK) != 0) {
+		print_message("%s is absent: skipped\n", path);
+		skip();
+	}
+	snprintf(command, sizeof(command), "find '%s' -name '*.yaml'", path);
+	names = popen(command, "re");
+	assert_non_null(names);
+	while (fgets(path, sizeof(path), names) != NULL) {
+		path[strcspn(path, "\n")] = '\0';
+		f = fopen(path, "re");
+		assert_non_null(f);
+		size = fread(text, 1, sizeof(text) - 1, f);
+		fclose(f);
+		text[size] = '\0';
+		while ((at = strstr(text, "{GATEWAY_CLASS_NAME}")) != NULL)
+			memcpy(at, "penstock-for-testing", 20);
+		while ((at = strstr(text, "{GATEWAY_CONTROLLER_NAME}")) != NULL)
+			memcpy(at, "penstock.dev/a-controller", 25);
+		set = ps_manifests_new(0);
+		put(set, path, text);
+		if (errors_of(set) != 0) {
+			ps_manifests_diagnostics(set, &list);
+			ps_diagnostics_print(&list, stderr);
+			fail();
+		}
+		ps_manifests_free(set);
+		files++;
+	}
+	pclose(names);
+	assert_true(files > 70);
+}
+
 int
 main(void)
 {
@@ -689,6 +735,7 @@ main(void)
 		cmocka_unit_test(test_reference_pages),
 		cmocka_unit_test(test_help_names_every_field),
 		cmocka_unit_test(test_shared_manifests),
+		cmocka_unit_test(test_conformance_manifests),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
