@@ -50,6 +50,7 @@ ps_compiler_free(struct ps_compiler *c)
 	for (i = 0; i < c->length; i++)
 		forget(&c->cached[i]);
 	free(c->cached);
+	free(c->string);
 	ps_packs_free(&c->packs);
 	free(c);
 }
@@ -459,6 +460,9 @@ emit(struct compilation *k)
 	void *p;
 	int rc;
 
+	a->string = k->c->string;
+	a->string_capacity = k->c->string_capacity;
+	a->error = ps_emit_reserve(a, k->c->last_size + k->c->last_size / 8 + PS_SNAPSHOT_HEADER_SIZE);
 	a->size = PS_SNAPSHOT_HEADER_SIZE;
 	ps_emit_strings(a, "", 1);
 	for (i = 0; i < packs->length; i++)
@@ -572,6 +576,7 @@ ps_compile(struct ps_compiler *c, const struct ps_model *model, struct ps_slots 
 		rc = emit(&k);
 	if (rc == 0) {
 		write_header(&k, generation, now_ns);
+		c->last_size = k.arena.size;
 		rc = finish(&k, compiled);
 	}
 	if (rc != 0) {
@@ -581,7 +586,10 @@ ps_compile(struct ps_compiler *c, const struct ps_model *model, struct ps_slots 
 	}
 	free(k.emitted_index);
 	free(k.arena.bytes);
-	free(k.arena.string);
+	if (k.arena.string != NULL) {
+		c->string = k.arena.string;
+		c->string_capacity = k.arena.string_capacity;
+	}
 	return rc;
 }
 

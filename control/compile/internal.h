@@ -74,6 +74,9 @@ struct ps_compiler {
 	uint32_t length;
 	uint64_t listener_revision;
 	const struct ps_slots *slots; /* that the cache speaks of */
+	uint64_t last_size;           /* of the last snapshot: room to begin with */
+	char *string;                 /* buffer of strings, kept */
+	uint32_t string_capacity;
 };
 
 /* ---- sections.c: the arena ---- */
@@ -87,6 +90,8 @@ struct arena {
 	int error;
 };
 
+/* Memory for so many bytes in all. 0, -ENOMEM, -EFBIG. */
+int ps_emit_reserve(struct arena *arena, uint64_t size);
 /* Room for items of a section, zeroed; NULL with arena->error set. Sections are made one after another. */
 void *ps_emit_section(struct arena *arena, enum ps_section_id id, uint32_t length, uint32_t item_size);
 /* Offset of a string in the STRING section, which is written last. "" is 0. */

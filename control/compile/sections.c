@@ -6,8 +6,8 @@
 #include "control/compile/internal.h"
 #include "dataplane/api/digest.h"
 
-static int
-reserve(struct arena *a, uint64_t size)
+int
+ps_emit_reserve(struct arena *a, uint64_t size)
 {
 	uint64_t capacity = a->capacity != 0 ? a->capacity : 1u << 20;
 	uint8_t *bigger;
@@ -32,7 +32,7 @@ ps_emit_section(struct arena *a, enum ps_section_id id, uint32_t length, uint32_
 	uint64_t offset = a->size, bytes = ((uint64_t)length * item_size + 63) & ~63ull;
 
 	if (a->error == 0)
-		a->error = reserve(a, offset + bytes);
+		a->error = ps_emit_reserve(a, offset + bytes);
 	if (a->error != 0)
 		return NULL;
 	memset(a->bytes + offset, 0, bytes);

@@ -204,7 +204,6 @@ void
 ps_assemble(struct ps_resolver *r)
 {
 	struct assembly a = {.r = r, .m = &r->model, .cells = 64};
-	const struct ps_object *o;
 	uint32_t i, j, most = 0;
 
 	ps_arena_reset(&r->assemble_arena);
@@ -237,11 +236,11 @@ ps_assemble(struct ps_resolver *r)
 		return;
 	memset(a.cell, 0xff, a.cells * sizeof(*a.cell));
 	claim_gateways(&a);
-	for (o = ps_manifests_first(r->set, PS_KIND_SERVICE); o != NULL; o = ps_manifests_next(o)) {
-		struct service_entry *e = ps_service_entry(r, o);
+	for (i = 0; i < r->service.cells; i++) {
+		struct service_entry *e = r->service.cell[i].value;
 
-		for (i = 0; e != NULL && i < e->listeners; i++)
-			claim(&a, &e->listener[i].model, e->listener[i].service, (struct owner){.service = e});
+		for (j = 0; e != NULL && j < e->listeners; j++)
+			claim(&a, &e->listener[j].model, e->listener[j].service, (struct owner){.service = e});
 	}
 	number_services(&a, most);
 	list_vips(&a);

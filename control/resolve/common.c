@@ -77,6 +77,12 @@ ps_object_age(const struct ps_object *a, const struct ps_object *b)
 	return rc;
 }
 
+uint64_t
+ps_name_key(const char *ns, const char *name)
+{
+	return ps_digest(name, strlen(name), ps_digest(ns, strlen(ns), 0));
+}
+
 const char *
 ps_addr_text(const struct ps_addr *addr, char text[static 48])
 {

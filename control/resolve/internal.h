@@ -59,6 +59,7 @@ struct service_entry {
 	const char *lost_to;            /* while assembling: name of the listener that took an address from it; NULL */
 	const char *trouble_reason, *trouble; /* what keeps part of it from working; NULL; static */
 	bool conflict_shown;
+	struct ps_diagnostics diagnostics;
 	struct ps_addr pool_address[2]; /* taken from the gateway addresses for this Service; all zero: none */
 };
 
@@ -125,7 +126,7 @@ struct ps_resolver {
 	char **adopt;
 	uint32_t adopts;
 	uint32_t flags;
-	const struct ps_manifests *set;
+	struct ps_manifests *set;
 	int64_t now_s;
 	uint64_t pass;          /* number of the call */
 	uint64_t serial;        /* source of revisions */
@@ -137,11 +138,11 @@ struct ps_resolver {
 	uint64_t dataplane_key;
 	struct ps_diagnostics dataplane_diagnostics;
 
-	struct ps_map service;  /* object to service_entry */
-	struct ps_map slice;    /* object to slice_entry */
-	uint64_t service_kinds_key;
-	uint64_t service_config_key;
-	struct ps_diagnostics service_diagnostics;
+	struct ps_map service;  /* ps_name_key to service_entry */
+	struct ps_map slice;    /* ps_name_key to slice_entry */
+	uint64_t seen_revision; /* of the set, at the last call; 0: none */
+	uint64_t seen_dataplane;
+	bool slices_changed;
 
 	struct gateway_pass gateway;
 	struct gateway_pass before; /* kept until the end of the call */
@@ -198,6 +199,7 @@ void ps_refresh_route_services(struct ps_resolver *r);
 void ps_assemble(struct ps_resolver *r);
 
 /* services.c and endpoints.c */
+uint64_t ps_name_key(const char *ns, const char *name);
 struct service_entry *ps_service_entry(const struct ps_resolver *r, const struct ps_object *object);
 /* Fills what annotations and the Dataplane decide. */
 void ps_service_settings(struct ps_resolver *r, const struct ps_object *object, struct ps_model_service *out,

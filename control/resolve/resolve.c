@@ -58,7 +58,6 @@ ps_resolver_free(struct ps_resolver *r)
 	ps_arena_free(&r->dataplane_arena);
 	ps_arena_free(&r->assemble_arena);
 	ps_diagnostics_clear(&r->dataplane_diagnostics);
-	ps_diagnostics_clear(&r->service_diagnostics);
 	ps_diagnostics_clear(&r->gateway_diagnostics);
 	ps_diagnostics_clear(&r->assemble_diagnostics);
 	ps_diagnostics_clear(&r->model.diagnostics);
@@ -69,10 +68,16 @@ static void
 gather_diagnostics(struct ps_resolver *r)
 {
 	struct ps_diagnostics *out = &r->model.diagnostics;
+	uint32_t i;
 
 	ps_diagnostics_clear(out);
+	for (i = 0; i < r->service.cells; i++) {
+		const struct service_entry *e = r->service.cell[i].value;
+
+		if (e != NULL && e->diagnostics.length != 0 && ps_diagnostics_append(out, &e->diagnostics) != 0)
+			r->failed = true;
+	}
 	if (ps_diagnostics_append(out, &r->dataplane_diagnostics) != 0 ||
-		ps_diagnostics_append(out, &r->service_diagnostics) != 0 ||
 		ps_diagnostics_append(out, &r->gateway_diagnostics) != 0 ||
 		ps_diagnostics_append(out, &r->assemble_diagnostics) != 0)
 		r->failed = true;
@@ -81,8 +86,10 @@ gather_diagnostics(struct ps_resolver *r)
 }
 
 const struct ps_model *
-ps_resolve(struct ps_resolver *r, const struct ps_manifests *set, int64_t now_s)
+ps_resolve(struct ps_resolver *r, struct ps_manifests *set, int64_t now_s)
 {
+	if (r->set != set)
+		r->seen_revision = 0;
 	r->set = set;
 	r->now_s = now_s;
 	r->pass++;
@@ -101,7 +108,7 @@ ps_resolve(struct ps_resolver *r, const struct ps_manifests *set, int64_t now_s)
 	ps_gateway_pass_free(&r->before);
 	if (r->failed) {
 		/* Half done: everything is made again next time. */
-		r->dataplane_key = r->service_kinds_key = r->service_config_key = r->gateway_key = 0;
+		r->dataplane_key = r->seen_revision = r->gateway_key = 0;
 		return NULL;
 	}
 	if (r->content_changed || r->layout_changed)
@@ -154,7 +161,7 @@ resolver_of(const struct ps_model *model)
 const struct ps_service_status *
 ps_model_service_status(const struct ps_model *model, const struct ps_object *object)
 {
-	const struct service_entry *e = ps_map_get(&resolver_of(model)->service, ps_map_key(object));
+	const struct service_entry *e = ps_service_entry(resolver_of(model), object);
 
 	return e != NULL ? &e->status : NULL;
 }
@@ -162,7 +169,7 @@ ps_model_service_status(const struct ps_model *model, const struct ps_object *ob
 const struct ps_slice_status *
 ps_model_slice(const struct ps_model *model, const struct ps_object *object)
 {
-	const struct slice_entry *e = ps_map_get(&resolver_of(model)->slice, ps_map_key(object));
+	const struct slice_entry *e = ps_map_get(&resolver_of(model)->slice, ps_name_key(object->ns, object->name));
 
 	return e != NULL ? &e->status : NULL;
 }

@@ -2,8 +2,9 @@
 /*
  * Manifests to model: Gateway API and Service semantics, the Dataplane document, status conditions.
  *
- * A resolver remembers what it resolved: a call costs in proportion to what changed, plus a glance at every
- * Service. Conditions keep their transition time while their status stays.
+ * A resolver remembers what it resolved: a call costs in proportion to what changed, as long as
+ * ps_manifests_changes() still lists all changes since the call before (call ps_manifests_changes_clear() only after
+ * ps_resolve()). Conditions keep their transition time while their status stays.
  *
  * Not thread-safe; no I/O. Trouble with content is a condition or a diagnostic, never a failure.
  */
@@ -33,7 +34,7 @@ void ps_resolver_free(struct ps_resolver *resolver);
  * now_s: Unix time, for transition times. set must outlive the model and not change while the model is used, except
  * through a following ps_resolve. NULL: out of memory; the model of before is then void.
  */
-const struct ps_model *ps_resolve(struct ps_resolver *resolver, const struct ps_manifests *set, int64_t now_s);
+const struct ps_model *ps_resolve(struct ps_resolver *resolver, struct ps_manifests *set, int64_t now_s);
 
 /*
  * The object as Kubernetes shows it: apiVersion, kind, metadata, spec, and the status that the model has for it

@@ -314,35 +314,42 @@ load_balancer_addresses(struct making *k)
 }
 
 static void
-warn_about(struct ps_resolver *r, const struct ps_object *o, const struct ps_service_spec *spec)
+warn_about(struct ps_resolver *r, struct service_entry *e)
 {
+	const struct ps_object *o = e->object;
+	const struct ps_service_spec *spec = o->service;
 	const char *node = r->model.boot.node_name;
 	struct ps_model_service settings = {.proto = IPPROTO_TCP};
 	uint32_t i;
 
-	ps_service_settings(r, o, &settings, &r->service_diagnostics, true);
+	if (e->diagnostics.length != 0)
+		r->diagnostics_changed = true;
+	ps_diagnostics_clear(&e->diagnostics);
+	ps_service_settings(r, o, &settings, &e->diagnostics, true);
 	for (i = 0; i < spec->ports.length; i++) {
 		const struct ps_service_spec_port *p = &spec->ports.item[i];
 
 		if (p->protocol.v == PS_SCTP)
-			ps_without_effect(r, &r->service_diagnostics, o, p->protocol.place,
+			ps_without_effect(r, &e->diagnostics, o, p->protocol.place,
 				"SCTP is not served, expected TCP or UDP");
 		if (settings.mode >= PS_MODE_IPIP && p->target_port.number != 0 && p->target_port.number != p->port.v)
-			ps_without_effect(r, &r->service_diagnostics, o, p->target_port.place,
+			ps_without_effect(r, &e->diagnostics, o, p->target_port.place,
 				"targetPort is not written into packets in this forwarding mode, expected backends that "
 				"listen on port %u",
 				(unsigned)p->port.v);
 	}
 	if (*node == '\0' && spec->external_traffic_policy.v == PS_POLICY_LOCAL &&
 		(spec->type.v == PS_NODE_PORT || spec->type.v == PS_LOAD_BALANCER || spec->external_ips.length != 0))
-		ps_without_effect(r, &r->service_diagnostics, o, spec->external_traffic_policy.place,
+		ps_without_effect(r, &e->diagnostics, o, spec->external_traffic_policy.place,
 			"externalTrafficPolicy Local has no effect, expected nodeName in the Dataplane document");
 	if (*node == '\0' && spec->internal_traffic_policy.v == PS_POLICY_LOCAL)
-		ps_without_effect(r, &r->service_diagnostics, o, spec->internal_traffic_policy.place,
+		ps_without_effect(r, &e->diagnostics, o, spec->internal_traffic_policy.place,
 			"internalTrafficPolicy Local has no effect, expected nodeName in the Dataplane document");
 	if (spec->load_balancer_source_ranges.length != 0 && spec->type.v != PS_LOAD_BALANCER)
-		ps_without_effect(r, &r->service_diagnostics, o, spec->load_balancer_source_ranges.place,
+		ps_without_effect(r, &e->diagnostics, o, spec->load_balancer_source_ranges.place,
 			"loadBalancerSourceRanges has no effect, expected type LoadBalancer");
+	if (e->diagnostics.length != 0)
+		r->diagnostics_changed = true;
 }
 
 static void
@@ -463,55 +470,70 @@ list_slices(struct ps_resolver *r)
 }
 
 static void
-resolve_slices(struct ps_resolver *r)
+resolve_slice(struct ps_resolver *r, const struct ps_object *o)
+{
+	uint64_t where = ps_name_key(o->ns, o->name), key;
+	struct slice_entry *e = ps_map_get(&r->slice, where);
+	const char *service = o->slice->service_name;
+	const struct ps_object *owner = service != NULL ? ps_manifests_find(r->set, PS_KIND_SERVICE, o->ns, service) : NULL;
+	struct ps_conditions *c;
+
+	if (e == NULL) {
+		e = calloc(1, sizeof(*e));
+		if (e == NULL || ps_map_put(&r->slice, where, e) != 0) {
+			free(e);
+			r->failed = true;
+			return;
+		}
+		r->slices_changed = true;
+	}
+	key = ps_mix64(o->revision ^ PS_DIGEST_K0, PS_DIGEST_K1 ^ (owner != NULL)) ^ ps_map_key(o);
+	e->pass = r->pass;
+	if (e->key == key)
+		return;
+	e->key = key;
+	e->status.object = o;
+	c = &e->status.conditions;
+	if (service == NULL)
+		ps_condition_set(r, c, c, o, USED, "False", "NoService", "label kubernetes.io/service-name is missing");
+	else if (owner == NULL)
+		ps_condition_set(r, c, c, o, USED, "False", "ServiceNotFound", "Service %s/%s is not there", o->ns, service);
+	else if (o->slice->address_type.v == PS_SLICE_FQDN)
+		ps_condition_set(r, c, c, o, USED, "False", "UnsupportedAddressType",
+			"addressType FQDN names hosts, expected IPv4 or IPv6");
+	else
+		ps_condition_set(r, c, c, o, USED, "True", "Used", "%u endpoints of Service %s/%s", o->slice->endpoints.length, o->ns,
+			service);
+}
+
+static void
+forget_slice(struct ps_resolver *r, uint64_t where)
+{
+	struct slice_entry *e = ps_map_remove(&r->slice, where);
+
+	if (e == NULL)
+		return;
+	ps_conditions_clear(&e->status.conditions);
+	free(e);
+	r->slices_changed = true;
+}
+
+static void
+resolve_all_slices(struct ps_resolver *r)
 {
 	const struct ps_object *o;
 	uint32_t i;
 
-	for (o = ps_manifests_first(r->set, PS_KIND_ENDPOINT_SLICE); o != NULL; o = ps_manifests_next(o)) {
-		struct slice_entry *e = ps_map_get(&r->slice, ps_map_key(o));
-		const char *service = o->slice->service_name;
-		const struct ps_object *owner = service != NULL ? ps_manifests_find(r->set, PS_KIND_SERVICE, o->ns, service) : NULL;
-		uint64_t key = ps_mix64(o->revision ^ PS_DIGEST_K0, PS_DIGEST_K1 ^ ps_map_key(owner)) ^ o->order;
-
-		if (e == NULL) {
-			e = calloc(1, sizeof(*e));
-			if (e == NULL || ps_map_put(&r->slice, ps_map_key(o), e) != 0) {
-				free(e);
-				r->failed = true;
-				return;
-			}
-		}
-		e->pass = r->pass;
-		if (e->key == key)
-			continue;
-		e->key = key;
-		e->status.object = o;
-		if (service == NULL)
-			ps_condition_set(r, &e->status.conditions, &e->status.conditions, o, USED, "False", "NoService",
-				"label kubernetes.io/service-name is missing");
-		else if (owner == NULL)
-			ps_condition_set(r, &e->status.conditions, &e->status.conditions, o, USED, "False", "ServiceNotFound",
-				"Service %s/%s is not there", o->ns, service);
-		else if (o->slice->address_type.v == PS_SLICE_FQDN)
-			ps_condition_set(r, &e->status.conditions, &e->status.conditions, o, USED, "False", "UnsupportedAddressType",
-				"addressType FQDN names hosts, expected IPv4 or IPv6");
-		else
-			ps_condition_set(r, &e->status.conditions, &e->status.conditions, o, USED, "True", "Used",
-				"%u endpoints of Service %s/%s", o->slice->endpoints.length, o->ns, service);
-	}
-	for (i = 0; i < r->slice.cells;) {
+	for (o = ps_manifests_first(r->set, PS_KIND_ENDPOINT_SLICE); o != NULL && !r->failed; o = ps_manifests_next(o))
+		resolve_slice(r, o);
+	for (i = 0; i < r->slice.cells && !r->failed;) {
 		struct slice_entry *e = r->slice.cell[i].value;
 
-		if (e != NULL && e->pass != r->pass) {
-			ps_map_remove(&r->slice, r->slice.cell[i].key);
-			ps_conditions_clear(&e->status.conditions);
-			free(e);
-			continue; /* another may have moved here */
-		}
-		i++;
+		if (e != NULL && e->pass != r->pass)
+			forget_slice(r, r->slice.cell[i].key); /* another may move here: look again */
+		else
+			i++;
 	}
-	list_slices(r);
 }
 
 /* ---- all Services ---- */
@@ -519,13 +541,14 @@ resolve_slices(struct ps_resolver *r)
 struct service_entry *
 ps_service_entry(const struct ps_resolver *r, const struct ps_object *object)
 {
-	return ps_map_get(&r->service, ps_map_key(object));
+	return ps_map_get(&r->service, ps_name_key(object->ns, object->name));
 }
 
 void
 ps_service_entry_free(struct service_entry *e)
 {
 	ps_conditions_clear(&e->status.conditions);
+	ps_diagnostics_clear(&e->diagnostics);
 	ps_arena_free(&e->arena);
 	ps_arena_free(&e->endpoint_arena);
 	free(e);
@@ -577,7 +600,7 @@ entry_of(struct ps_resolver *r, const struct ps_object *o)
 	if (e != NULL)
 		return e;
 	e = calloc(1, sizeof(*e));
-	if (e == NULL || ps_map_put(&r->service, ps_map_key(o), e) != 0) {
+	if (e == NULL || ps_map_put(&r->service, ps_name_key(o->ns, o->name), e) != 0) {
 		free(e);
 		r->failed = true;
 		return NULL;
@@ -598,6 +621,7 @@ resolve_service(struct ps_resolver *r, const struct ps_object *o, struct service
 		if (!keeps_pool_addresses(r, o->service, e))
 			release_pool(r, e);
 		configure(r, e);
+		warn_about(r, e);
 		e->key = r->failed ? 0 : key;
 	}
 	if ((again || e->slices_key != slices) && !r->failed) {
@@ -637,37 +661,23 @@ resolve_by_age(struct ps_resolver *r, uint32_t count)
 }
 
 static void
-drop_gone(struct ps_resolver *r)
+forget_service(struct ps_resolver *r, uint64_t where)
 {
-	uint32_t i;
+	struct service_entry *e = ps_map_remove(&r->service, where);
 
-	for (i = 0; i < r->service.cells;) {
-		struct service_entry *e = r->service.cell[i].value;
-
-		if (e != NULL && e->pass != r->pass) {
-			r->layout_changed = r->content_changed = true;
-			release_pool(r, e);
-			ps_map_remove(&r->service, r->service.cell[i].key);
-			ps_service_entry_free(e);
-			continue;
-		}
-		i++;
-	}
+	if (e == NULL)
+		return;
+	r->layout_changed = r->content_changed = r->diagnostics_changed = true;
+	release_pool(r, e);
+	ps_service_entry_free(e);
 }
 
-void
-ps_resolve_services(struct ps_resolver *r)
+static void
+resolve_all(struct ps_resolver *r)
 {
-	uint64_t services = ps_manifests_kind_revision(r->set, PS_KIND_SERVICE);
-	uint64_t slices = ps_manifests_kind_revision(r->set, PS_KIND_ENDPOINT_SLICE);
-	uint64_t config = ps_mix64(services ^ PS_DIGEST_K0, r->model.dataplane_revision ^ PS_DIGEST_K1);
-	uint64_t all = ps_mix64(config ^ PS_DIGEST_K0, slices ^ PS_DIGEST_K2);
 	const struct ps_object *o;
-	uint32_t count = 0;
+	uint32_t count = 0, i;
 
-	if (all == r->service_kinds_key)
-		return;
-	r->service_kinds_key = all;
 	for (o = ps_manifests_first(r->set, PS_KIND_SERVICE); o != NULL; o = ps_manifests_next(o)) {
 		struct service_entry *e = entry_of(r, o);
 
@@ -676,18 +686,86 @@ ps_resolve_services(struct ps_resolver *r)
 		e->pass = r->pass;
 		count++;
 	}
-	drop_gone(r);
-	if (config != r->service_config_key) {
-		r->service_config_key = config;
-		ps_diagnostics_clear(&r->service_diagnostics);
-		r->diagnostics_changed = true;
-		for (o = ps_manifests_first(r->set, PS_KIND_SERVICE); o != NULL; o = ps_manifests_next(o))
-			warn_about(r, o, o->service);
-		resolve_by_age(r, count);
-	} else {
-		for (o = ps_manifests_first(r->set, PS_KIND_SERVICE); o != NULL && !r->failed; o = ps_manifests_next(o))
-			resolve_service(r, o, ps_service_entry(r, o));
+	for (i = 0; i < r->service.cells;) {
+		struct service_entry *e = r->service.cell[i].value;
+
+		if (e != NULL && e->pass != r->pass)
+			forget_service(r, r->service.cell[i].key);
+		else
+			i++;
 	}
+	resolve_by_age(r, count);
 	if (!r->failed)
-		resolve_slices(r);
+		resolve_all_slices(r);
+}
+
+/* A Service and its slices, which say whether they are used. */
+static void
+resolve_named(struct ps_resolver *r, const char *ns, const char *name)
+{
+	const struct ps_object *o = ps_manifests_find(r->set, PS_KIND_SERVICE, ns, name), *slice;
+	struct service_entry *e;
+
+	if (o == NULL) {
+		forget_service(r, ps_name_key(ns, name));
+	} else {
+		e = entry_of(r, o);
+		if (e != NULL)
+			resolve_service(r, o, e);
+	}
+	for (slice = ps_manifests_first_slice(r->set, ns, name); slice != NULL && !r->failed;
+		slice = ps_manifests_next_slice(slice))
+		resolve_slice(r, slice);
+}
+
+/*
+ * What changed since the last call, when the set still knows all of it. NULL: it does not, or it is
+ * so much that looking at everything is no slower.
+ */
+static const struct ps_change *
+recent_changes(struct ps_resolver *r, uint32_t *length)
+{
+	uint64_t missed = ps_manifests_revision(r->set) - r->seen_revision;
+	const struct ps_change *change;
+
+	if (r->seen_revision == 0 || r->seen_dataplane != r->model.dataplane_revision || missed > 256)
+		return NULL;
+	change = ps_manifests_changes(r->set, length);
+	if (change == NULL || *length == UINT32_MAX || *length < missed)
+		return NULL;
+	/* The latest come last; there are more when the caller has not cleared the list. */
+	change += *length - missed;
+	*length = (uint32_t)missed;
+	return change;
+}
+
+void
+ps_resolve_services(struct ps_resolver *r)
+{
+	uint64_t revision = ps_manifests_revision(r->set);
+	const struct ps_change *change;
+	uint32_t length = 0, i;
+
+	if (r->seen_revision == revision && r->seen_dataplane == r->model.dataplane_revision)
+		return;
+	change = recent_changes(r, &length);
+	if (change == NULL)
+		resolve_all(r);
+	for (i = 0; change != NULL && i < length && !r->failed; i++) {
+		if (change[i].kind == PS_KIND_SERVICE) {
+			resolve_named(r, change[i].ns, change[i].name);
+		} else if (change[i].kind == PS_KIND_ENDPOINT_SLICE) {
+			if (change[i].object != NULL)
+				resolve_slice(r, change[i].object);
+			else
+				forget_slice(r, ps_name_key(change[i].ns, change[i].name));
+			if (change[i].service != NULL)
+				resolve_named(r, change[i].ns, change[i].service);
+		}
+	}
+	if (r->slices_changed && !r->failed)
+		list_slices(r);
+	r->slices_changed = false;
+	r->seen_revision = revision;
+	r->seen_dataplane = r->model.dataplane_revision;
 }

@@ -263,7 +263,7 @@ static void
 full_state_table_leaves_out(void **state)
 {
 	struct house h = house_new(DATAPLANE "  tables: {endpoints: 1024, services: 256}\n");
-	char *text = calloc(1, 1 << 17);
+	char *text = calloc(1, 1 << 17), *second;
 	size_t at;
 	uint32_t i;
 
@@ -274,12 +274,13 @@ full_state_table_leaves_out(void **state)
 	for (i = 0; i < 1000; i++)
 		at += (size_t)sprintf(text + at, "- {addresses: [10.0.%u.%u]}\n", i / 250, i % 250 + 1);
 	fixture_update(&h.f, "big.yaml", text);
-	sprintf(strstr(text, "name: big-1"), "name: big-2, labels: {kubernetes.io/service-name: big}}\n"
+	second = strstr(text, "---") + 4;
+	sprintf(second, "apiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\nmetadata: {name: big-2, labels: {kubernetes.io/service-name: big}}\n"
 		"addressType: IPv4\nports: [{name: http, port: 8080}]\nendpoints:\n");
 	at = strlen(text);
 	for (i = 0; i < 100; i++)
 		at += (size_t)sprintf(text + at, "- {addresses: [10.1.0.%u]}\n", i + 1);
-	fixture_update(&h.f, "more.yaml", strstr(text, "---") + 4);
+	fixture_update(&h.f, "more.yaml", second);
 	compile(&h);
 	assert_int_equal(h.c->endpoints_left_out, 1100 - 1024);
 	assert_int_equal(service_of(&h, "10.96.0.9")->endpoints, 1024);

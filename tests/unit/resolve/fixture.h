@@ -30,6 +30,7 @@ fixture_resolve(struct fixture *f)
 {
 	f->model = ps_resolve(f->resolver, f->set, f->now_s);
 	assert_non_null(f->model);
+	ps_manifests_changes_clear(f->set);
 }
 
 static inline void
