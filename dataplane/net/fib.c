@@ -167,7 +167,8 @@ ps_fib_build(struct ps_fib **out, struct ps_fib_entry *entries, uint32_t length,
 	fib->adjacency = adjacency;
 	fib->hosts = hosts;
 	fib->ifaces = ifaces;
-	memcpy(fib->glean, glean, ifaces * sizeof(*glean));
+	for (i = 0; i < ifaces; i++)
+		fib->glean[i] = glean[i];
 	for (i = 0; i < length; i++)
 		entries[i].order = i;
 	if (length > 1)
