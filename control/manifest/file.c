@@ -83,14 +83,14 @@ add_part(struct ps_part **part, uint32_t *parts, uint32_t *room, size_t offset, 
 static int
 split(const struct ps_source *source, struct ps_part **part, uint32_t *parts)
 {
-	const char *line = source->text, *end = source->text + source->size, *next;
+	const char *line = source->text + ps_source_mark(source), *end = source->text + source->size, *next;
 	uint32_t number = 1, room = 0, i;
 	bool content = false;
 	int rc;
 
 	*part = NULL;
 	*parts = 0;
-	rc = add_part(part, parts, &room, 0, 1);
+	rc = add_part(part, parts, &room, (size_t)(line - source->text), 1);
 	for (; rc == 0 && line < end; line = next, number++) {
 		const char *newline = memchr(line, '\n', (size_t)(end - line));
 		size_t size = (size_t)((newline ? newline : end) - line);

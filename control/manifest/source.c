@@ -98,6 +98,12 @@ ps_source_drop(struct ps_source *source)
 	free(source);
 }
 
+size_t
+ps_source_mark(const struct ps_source *source)
+{
+	return source->size >= 3 && memcmp(source->text, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
+}
+
 static int
 find_lines(struct ps_source *source)
 {
@@ -109,7 +115,7 @@ find_lines(struct ps_source *source)
 	source->line_start = malloc((lines + 1) * sizeof(*source->line_start));
 	if (source->line_start == NULL)
 		return -ENOMEM;
-	source->line_start[0] = 0;
+	source->line_start[0] = (uint32_t)ps_source_mark(source);
 	lines = 1;
 	for (p = source->text; (p = memchr(p, '\n', (size_t)(end - p))) != NULL; p++)
 		source->line_start[lines++] = (uint32_t)(p + 1 - source->text);
@@ -178,8 +184,7 @@ ps_source_check(const struct ps_source *source, struct ps_place *place)
 	uint32_t code = 0;
 	unsigned size;
 
-	if (source->size >= 3 && memcmp(p, "\xef\xbb\xbf", 3) == 0)
-		p += 3;
+	p += ps_source_mark(source);
 	while (p < end && why == NULL) {
 		/* most text is ASCII: eight characters at a time, none with the high bit, none below the
 		 * blank or DEL */

@@ -32,6 +32,9 @@ void ps_source_drop(struct ps_source *source);
 /* Text of a line (from 1) without its end; NULL: no such line. Good until the next call on this source. */
 const char *ps_source_line(struct ps_source *source, uint32_t line);
 
+/* Bytes of a byte order mark at the start, which is no part of the text: 0 or 3. */
+size_t ps_source_mark(const struct ps_source *source);
+
 /*
  * Checks that the text is UTF-8 and holds only characters that YAML allows.
  * Returns NULL, or what is wrong at *place.

@@ -48,7 +48,6 @@ struct reader {
 static struct ps_place
 place_of(const struct reader *r, const yaml_mark_t *mark)
 {
-	/* a byte order mark counts as a column for libyaml, not for an editor */
 	return (struct ps_place){(uint32_t)mark->line + r->first_line, (uint32_t)mark->column + 1};
 }
 

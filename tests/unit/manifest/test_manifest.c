@@ -445,6 +445,31 @@ test_selector(void **state)
 	ps_manifests_free(set);
 }
 
+/* A byte order mark and CRLF, as editors of another system write them. */
+static void
+test_foreign_text(void **state)
+{
+	struct ps_manifests *set = ps_manifests_new(0);
+	struct ps_diagnostics list = {0};
+
+	(void)state;
+	put(set, "a.yaml",
+		"\xef\xbb\xbf" "apiVersion: v1\r\nkind: Namespace\r\nmetadata:\r\n  name: a\r\n---\r\n"
+		"apiVersion: v1\r\nkind: Namespace\r\nmetadata:\r\n  name: B\r\n");
+	assert_non_null(ps_manifests_find(set, PS_KIND_NAMESPACE, "", "a"));
+	assert_int_equal(ps_manifests_diagnostics(set, &list), 0);
+	assert_int_equal(list.length, 1);
+	assert_int_equal(list.item[0].place.line, 9);
+	assert_string_equal(list.item[0].line, "  name: B");
+	ps_diagnostics_clear(&list);
+	put(set, "a.yaml", "\xef\xbb\xbfkind: x\n");
+	assert_int_equal(ps_manifests_diagnostics(set, &list), 0);
+	assert_string_equal(list.item[0].line, "kind: x");
+	assert_int_equal(list.item[0].place.column, 1);
+	ps_diagnostics_clear(&list);
+	ps_manifests_free(set);
+}
+
 static void
 test_json_of_hostile_text(void **state)
 {
@@ -728,6 +753,7 @@ main(void)
 		cmocka_unit_test(test_strict),
 		cmocka_unit_test(test_other_kinds),
 		cmocka_unit_test(test_selector),
+		cmocka_unit_test(test_foreign_text),
 		cmocka_unit_test(test_json_of_hostile_text),
 		cmocka_unit_test(test_long_line),
 		cmocka_unit_test(test_directory),
