@@ -38,7 +38,6 @@ struct reader {
 		const char *text;
 		uint32_t size;
 		struct ps_place place;
-		bool merge;
 	} key[PS_MANIFEST_MAX_DEPTH + 1];
 	struct anchor anchor[PS_MAX_ANCHORS];
 	uint32_t anchors;
