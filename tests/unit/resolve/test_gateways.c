@@ -113,8 +113,8 @@ listeners_in_conflict_are_all_out(void **state)
 		"  - {name: c, port: 90, protocol: UDP}\n"
 		"  - {name: d, port: 91, protocol: HTTP, hostname: a.example.com}\n"
 		"  - {name: e, port: 91, protocol: HTTP, hostname: b.example.com}\n"
-		"  - {name: f, port: 92, protocol: HTTP, hostname: a.example.com}\n"
-		"  - {name: g, port: 92, protocol: HTTP, hostname: a.example.com}\n"
+		"  - {name: f, port: 92, protocol: HTTPS, hostname: a.example.com, tls: {certificateRefs: [{name: c}]}}\n"
+		"  - {name: g, port: 92, protocol: TLS, hostname: a.example.com, tls: {mode: Passthrough}}\n"
 		"  - {name: h, port: 93, protocol: SMTP}\n"));
 
 	assert_condition(&listener_of(&f, "default", "gw", "a")->conditions, "Conflicted", "True", "ProtocolConflict");
