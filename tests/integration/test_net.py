@@ -129,7 +129,7 @@ def test_gratuitous_announcements(lab):
     sniff.terminate()
     out, _ = sniff.communicate(timeout=10)
     for address in ("10.77.0.100", "10.77.0.101"):
-        assert f"Request who-has {address} (" in out or f"Reply {address} is-at" in out, out
+        assert f"Request who-has {address} tell {address}," in out or f"Reply {address} is-at" in out, out
     for address in ("fd77::100", "fd77::101"):
         assert f"tgt is {address}" in out, out
 
