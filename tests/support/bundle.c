@@ -61,7 +61,7 @@ add_port(struct arena *a, char *field[FIELDS])
 	port->queues = (uint16_t)atoi(field[5]);
 	port->output = arena_string(a, field[6]);
 	if (kind == PS_PORT_MEMIF)
-		port->flags = PS_PORT_F_MEMIF_SERVER;
+		port->flags = PS_PORT_F_MEMIF_SERVER | PS_PORT_F_TRUST_CHECKSUM;
 }
 
 static void
