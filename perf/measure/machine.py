@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 
+AUTOGROUP = "/proc/self/autogroup"
 HUGEPAGES = "/proc/sys/vm/nr_hugepages"
 
 
@@ -29,6 +30,19 @@ def meminfo(key):
     return 0
 
 
+def set_autogroup(nice):
+    """The kernel shares CPUs among sessions first (sched(7), autogroup); returns what it was, None: no such thing."""
+    if nice is None:
+        return None
+    try:
+        before = int(read_text(AUTOGROUP).split()[-1])
+        with open(AUTOGROUP, "w", encoding="ascii") as f:
+            f.write(str(nice))
+        return before
+    except (OSError, ValueError, IndexError):
+        return None
+
+
 class Machine:
     """Context manager. Children started through it are stopped, in reverse order, before anything else is undone."""
 
@@ -41,6 +55,7 @@ class Machine:
         self.directory = None
         self.huge_dir = None
         self.closed = False
+        self.nice_before = self.autogroup_before = None
 
     def __enter__(self):
         if os.geteuid() != 0:
@@ -60,6 +75,10 @@ class Machine:
             signal.signal(number, lambda *_: sys.exit(130))
         # everything but the worker shares the generator's core: a pre-empted worker would count foreign cycles as its own
         os.sched_setaffinity(0, {self.load_cpu})
+        # and no other program of the machine gets in between while something is measured; children inherit it
+        self.nice_before = os.getpriority(os.PRIO_PROCESS, 0)
+        os.setpriority(os.PRIO_PROCESS, 0, -20)
+        self.autogroup_before = set_autogroup(-20)
         self.directory = tempfile.mkdtemp(prefix="penstock-bench-")
         try:
             self.reserve_hugepages()
@@ -131,6 +150,9 @@ class Machine:
         self.closed = True
         for child in reversed(list(self.children)):
             self.stop(child, timeout=5)
+        if self.nice_before is not None:
+            os.setpriority(os.PRIO_PROCESS, 0, self.nice_before)
+            set_autogroup(self.autogroup_before)
         if self.mounted is not None:
             for path in glob.glob(os.path.join(self.mounted, "*")):
                 os.unlink(path) if not os.path.isdir(path) else shutil.rmtree(path, ignore_errors=True)
