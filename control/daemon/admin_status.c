@@ -65,6 +65,14 @@ diagnostics_json(struct ps_daemon *d)
 		}
 	}
 	json = ps_diagnostics_json(&chosen);
+	for (i = 0; i < chosen.length && i < json_array_size(json); i++) {
+		const struct ps_diagnostic *g = &chosen.item[i];
+
+		/* As compilers write it, so that terminals and editors can jump there. */
+		if (g->file[0] != '\0')
+			json_object_set_new(json_array_get(json, i), "place",
+				json_sprintf("%s:%u:%u", g->file, g->place.line, g->place.column));
+	}
 	ps_diagnostics_clear(&all);
 	ps_diagnostics_clear(&chosen);
 	return json;
