@@ -145,7 +145,7 @@ static void
 draw(struct top *t)
 {
 	struct ps_table_style style = {.color = t->inv->color, .now_s = ps_now_s()};
-	struct winsize size = {.ws_row = 24, .ws_col = 80};
+	struct winsize size;
 	char *text = NULL, when[32] = "", *line, *rest;
 	json_t *sample;
 	size_t length;
@@ -153,7 +153,8 @@ draw(struct top *t)
 	FILE *out;
 	int rows = 1;
 
-	ioctl(STDOUT_FILENO, TIOCGWINSZ, &size);
+	if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) < 0 || size.ws_row == 0 || size.ws_col == 0) /* a serial line does not know */
+		size = (struct winsize){.ws_row = 24, .ws_col = 80};
 	style.width_max = size.ws_col;
 	out = open_memstream(&text, &length);
 	if (out == NULL)
