@@ -98,14 +98,13 @@ decide(struct ps_worker *w, struct rte_mbuf *m)
 	if (unlikely(w->view == NULL))
 		return ps_exit_to(m, PS_EXIT_NO_SNAPSHOT, TO_DROP);
 	addresses(ip, v6, &src, &dst);
-	if (ps_local_find(w->view->local, &dst) != 0) {
-		a.source = dst;
-	} else {
-		own = ps_local_iface(w->view->local, meta->iface, v6);
-		/* An interface without address cannot speak; a TCP RST speaks for the destination. */
-		if (own != NULL)
-			a.source = *own;
-	}
+	/* The addressee itself says that nobody listens; everything else comes from the router on the way (RFC 1812
+	 * 4.3.2.4). A TCP RST speaks for the destination in any case. */
+	own = ps_local_iface(w->view->local, meta->iface, v6);
+	if (a.why == PS_EXIT_UNREACH_NO_ENDPOINT || own == NULL)
+		own = ps_local_find(w->view->local, &dst) != 0 ? &dst : own;
+	if (own != NULL)
+		a.source = *own;
 	w->random = w->random * 1664525u + 1013904223u;
 	a.id = (uint16_t)(w->random >> 16);
 	if (!ps_icmp_allow(w))
