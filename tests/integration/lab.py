@@ -135,6 +135,9 @@ class Lab:
 
     def _build(self):
         sw = self.host("sw")
+        # A switch forwards what it gets: no look at IP headers on the way (where br_netfilter is loaded).
+        for family in ("ip", "ip6"):
+            sw.sh("sysctl", "-qw", f"net.bridge.bridge-nf-call-{family}tables=0", check=False)
         for br in ["br0"] + (["br1"] if self.two_arm else []):
             sw.ip("link", "add", br, "type", "bridge")
             sw.sh("sysctl", "-qw", f"net.ipv6.conf.{br}.disable_ipv6=1")
