@@ -29,18 +29,20 @@ port_rx(struct rte_graph *graph, struct rte_node *node, void **objs, uint16_t no
 	const struct port_rx *rx = (const struct port_rx *)node->ctx;
 	struct ps_worker *w = rx->worker;
 	struct ps_meta meta = {.port = rx->port, .flags = rx->flags};
-	uint64_t bytes = 0;
+	uint64_t bytes = 0, word[sizeof(meta) / 8];
 	uint16_t n = rte_eth_rx_burst(rx->port_id, rx->queue, (struct rte_mbuf **)objs, rx->burst);
 
 	if (n == 0)
 		return 0;
 	meta.rx_tsc = (uint32_t)rte_rdtsc();
+	/* In words: from a struct that has just been written by halves, each wider load would wait for the store. */
+	memcpy(word, &meta, sizeof(word));
 	for (uint16_t i = 0; i < n; i++) {
 		struct rte_mbuf *m = objs[i];
 
 		if (likely(i + PS_STAGE_AHEAD < n))
 			rte_prefetch0(rte_pktmbuf_mtod((struct rte_mbuf *)objs[i + PS_STAGE_AHEAD], void *));
-		*ps_meta(m) = meta;
+		memcpy(ps_meta(m), word, sizeof(word));
 		bytes += m->pkt_len;
 	}
 	w->moved += n;
