@@ -120,7 +120,11 @@ no_endpoint(const struct arrival *p, const struct ps_service *service)
 	return answer(p, p->proto == IPPROTO_TCP ? PS_EXIT_RST_NO_ENDPOINT : PS_EXIT_UNREACH_NO_ENDPOINT);
 }
 
-/* Which other worker has a flow of this key? PS_NONE: none. */
+/*
+ * Which other worker has a flow of this key? PS_NONE: none. Asked even for packets that were handed over: flows taken over
+ * from another number of workers live with the owner of their port, not where their client's packets go. No
+ * packet goes round in circles, because it is only sent where its flow was seen.
+ */
 static uint32_t
 worker_with(const struct arrival *p)
 {
@@ -326,7 +330,7 @@ to_listener(const struct arrival *p, const struct ps_listener *listener)
 	}
 	if (p->proto == IPPROTO_TCP && !p->syn) {
 		if (service != NULL && service->mode == PS_MODE_FULLNAT) {
-			if (!(p->meta->flags & PS_META_F_HANDED) && (other = worker_with(p)) != PS_NONE)
+			if ((other = worker_with(p)) != PS_NONE)
 				return hand_over(p, other);
 			if ((p->tcp_flags & PS_TCP_RST) || !p->has_l4)
 				return ps_exit_drop(p->meta, PS_EXIT_NO_FLOW);
@@ -353,7 +357,7 @@ to_nobody(const struct arrival *p)
 	uint32_t local = ps_local_find(w->view->local, &p->dst), owner, port = __builtin_bswap16(p->dst_port);
 
 	if (local == 0) {
-		owner = p->meta->flags & PS_META_F_HANDED ? PS_NONE : worker_with(p);
+		owner = worker_with(p);
 		if (owner != PS_NONE)
 			return hand_over(p, owner);
 		return ps_exit_drop(p->meta, PS_EXIT_NOT_FORWARDED);
@@ -397,6 +401,9 @@ ps_flow_create(struct ps_worker *w, struct rte_mbuf *m, uint32_t ports, bool has
 		p.tcp_flags = has_l4 ? p.l3[meta->l4 + 13] : PS_TCP_ACK;
 		p.syn = ps_tcp_is_syn(p.tcp_flags);
 	}
+	/* classify leaves this to us: an established flow needs no such check. */
+	if (!(meta->flags & PS_META_F_LOCAL) && ps_local_find(v->local, &p.src) != 0)
+		return ps_exit_drop(meta, PS_EXIT_IP_MARTIAN);
 	listener = ps_listener_find(v->listener, v->listener_index, v->listener_index_mask, &p.dst, p.dst_port,
 				    p.proto);
 	return listener != PS_NONE ? to_listener(&p, &v->listener[listener]) : to_nobody(&p);

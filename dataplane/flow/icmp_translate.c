@@ -232,7 +232,7 @@ uint32_t
 ps_icmp_translate(struct ps_worker *w, struct rte_mbuf *m)
 {
 	struct ps_meta *meta = ps_meta(m);
-	bool v6 = meta->flags & PS_META_F_V6, handed = meta->flags & PS_META_F_HANDED;
+	bool v6 = meta->flags & PS_META_F_V6;
 	struct ps_flow_table *t = v6 ? w->flow6 : w->flow4;
 	uint8_t *l3 = rte_pktmbuf_mtod_offset(m, uint8_t *, meta->l3), *icmp = l3 + meta->l4;
 	uint32_t there = m->data_len - meta->l3, size, left, reference, peer = PS_NONE;
@@ -264,16 +264,14 @@ ps_icmp_translate(struct ps_worker *w, struct rte_mbuf *m)
 				return ps_exit_drop(meta, PS_EXIT_TX_NO_HEADROOM);
 			return send_on(w, m, f, PS_FLOW_TO_ENDPOINT, l3, v6);
 		}
-		if (!handed)
-			peer = peer_with(w, key, q.proto, v6);
+		peer = peer_with(w, key, q.proto, v6);
 	}
 	if (peer == PS_NONE && inside_tunnel(&q, &inner)) {
 		quote_key(&inner, false, key);
 		reference = ps_flow_table_find(t, key, inner.proto);
 		if (reference != PS_NONE && ps_flow_at(t, reference >> 1)->mode > PS_MODE_DNAT)
 			return translate_tunnel(w, m, ps_flow_at(t, reference >> 1), l3, icmp, &q, &inner);
-		if (!handed)
-			peer = peer_with(w, key, inner.proto, v6);
+		peer = peer_with(w, key, inner.proto, v6);
 	}
 	if (peer != PS_NONE) {
 		meta->owner = peer;

@@ -7,7 +7,7 @@
  *                                         owners, and the new files renamed over the old; a crash before that leaves the old
  *
  * The owner of a FullNAT flow is the owner of its port, because replies go there; of any other flow the worker
- * that its hash names. Where packets from the client arrive elsewhere, that worker finds the owner by looking into
+ * that its client's packets are handed to (pipeline/owner.h). Where packets from the client arrive elsewhere, that worker finds the owner by looking into
  * its peers' tables (create.c) and hands them over.
  */
 #include <errno.h>
@@ -26,6 +26,7 @@
 #include "dataplane/flow/snat.h"
 #include "dataplane/flow/store.h"
 #include "dataplane/flow/tcp_state.h"
+#include "dataplane/pipeline/owner.h"
 
 #define DEFAULT_GROUPS 16u
 
@@ -117,16 +118,20 @@ accept_flow(void *arg, struct ps_flow *f)
 static uint32_t
 owner_of(const struct ps_flows *flows, const struct ps_flow *f, bool v6)
 {
-	struct ps_addr endpoint, local;
+	struct ps_addr endpoint, local, client;
 	uint16_t port[2];
 
 	if (f->mode == PS_MODE_FULLNAT) {
 		tuple_words(f, v6, &endpoint, &local, port);
 		return ps_snat_owner(port[1], flows->workers);
 	}
-	return (uint32_t)(ps_digest(v6 ? (const void *)&((const struct ps_flow6 *)f)->key[0]
-				       : (const void *)&((const struct ps_flow4 *)f)->key[0],
-				    v6 ? 36 : 12, 0) >> 32) % flows->workers;
+	client = v6 ? (struct ps_addr){{0}} : ps_addr_from_v4(((const struct ps_flow4 *)f)->key[0].src);
+	if (v6)
+		memcpy(client.b, ((const struct ps_flow6 *)f)->key[0].src, 16);
+	return ps_owner_of_client(&client,
+				  v6 ? ((const struct ps_flow6 *)f)->key[0].src_port
+				     : ((const struct ps_flow4 *)f)->key[0].src_port,
+				  f->proto, flows->workers);
 }
 
 /* Copies the flows of one old file to the tables that own them now. */

@@ -268,6 +268,8 @@ sound_ip(const uint8_t *ip, uint32_t left)
 
 	if (size > left || (!v6 && ps_sum_fold(ps_sum(ip, header)) != 0xffff))
 		return false;
+	if (proto == IPPROTO_ICMP && !v6)
+		return ps_sum_fold(ps_sum(l4, size - header)) == 0xffff;
 	if (proto == IPPROTO_IPIP || proto == IPPROTO_IPV6)
 		return sound_ip(l4, size - header);
 	if (proto == IPPROTO_UDP && l4[2] == 6080 >> 8 && l4[3] == (6080 & 255) && !sound_ip(l4 + 8, size - header - 8))
