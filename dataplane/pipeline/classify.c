@@ -28,8 +28,8 @@
 #define ETHERTYPE_VLAN RTE_BE16(RTE_ETHER_TYPE_VLAN)
 #define MAC_MASK 0xffffffffffffull
 
-/* What the slow path must look at before anything else: tags taken off by the device, a verdict on the checksum. */
-#define UNUSUAL_RX (RTE_MBUF_F_RX_VLAN_STRIPPED | RTE_MBUF_F_RX_IP_CKSUM_MASK)
+/* What the slow path must look at: tags taken off by the device, a bad verdict on the checksum. */
+#define UNUSUAL_RX (RTE_MBUF_F_RX_VLAN_STRIPPED | RTE_MBUF_F_RX_IP_CKSUM_BAD)
 
 #define ND_FIRST 133 /* RFC 4861: router solicitation ... redirect */
 #define ND_LAST 137
@@ -65,17 +65,16 @@ load16(const void *p)
 	return v;
 }
 
-/* One's complement sum over 20 bytes is all ones when the header is right (RFC 1071). */
+/*
+ * A right header's one's complement sum is all ones (RFC 1071), which is to say that its 16-bit words add up to a multiple of
+ * 65535; 32-bit words do so just as well, and the compiler turns the question into one multiply.
+ */
 static __rte_always_inline bool
 ipv4_checksum20_ok(const uint8_t *ip)
 {
 	uint64_t sum = (uint64_t)load32(ip) + load32(ip + 4) + load32(ip + 8) + load32(ip + 12) + load32(ip + 16);
 
-	sum = (sum & 0xffffffff) + (sum >> 32);
-	sum = (sum & 0xffff) + (sum >> 16);
-	sum = (sum & 0xffff) + (sum >> 16);
-	sum = (sum & 0xffff) + (sum >> 16);
-	return sum == 0xffff;
+	return sum % 0xffff == 0;
 }
 
 static bool
@@ -89,6 +88,13 @@ static __rte_always_inline bool
 ipv4_source_bad(uint8_t first)
 {
 	return first == 0 || first == 127 || first >= 224;
+}
+
+/* Neither a source nor a destination of the plain case; for the slow path to name. */
+static __rte_always_inline bool
+ipv4_unusual(uint8_t first)
+{
+	return (uint8_t)(first - 1) >= 223 || first == 127;
 }
 
 static void
@@ -421,7 +427,6 @@ classify_one(struct ps_worker *w, struct rte_mbuf *m)
 	struct ps_meta *meta = ps_meta(m);
 	uint16_t port = meta->port, iface;
 	uint32_t total, proto;
-	bool plain;
 
 	/* 54: the smallest TCP packet; a shorter UDP packet takes the long way unless it is padded to the minimum. */
 	if (unlikely(m->data_len < 54 || m->nb_segs != 1))
@@ -429,16 +434,12 @@ classify_one(struct ps_worker *w, struct rte_mbuf *m)
 	total = rte_be_to_cpu_16(load16(ip + 2));
 	proto = ip[9];
 	iface = w->view->port[port].untagged;
-	plain = (load64(head) & MAC_MASK) == w->port_mac[port];
-	plain &= load32(head + 12) << 8 >> 8 == (ETHERTYPE_IPV4 | 0x45u << 16);
-	plain &= (load16(ip + 6) & RTE_BE16(RTE_IPV4_HDR_MF_FLAG | RTE_IPV4_HDR_OFFSET_MASK)) == 0;
-	plain &= (m->ol_flags & UNUSUAL_RX) == 0 || (m->ol_flags & UNUSUAL_RX) == RTE_MBUF_F_RX_IP_CKSUM_GOOD;
-	plain &= (proto == IPPROTO_TCP) | (proto == IPPROTO_UDP);
-	plain &= (uint32_t)(ip[12] - 1) < 223 && ip[12] != 127;
-	plain &= (uint32_t)(ip[16] - 1) < 223 && ip[16] != 127;
-	plain &= iface != UINT16_MAX;
-	plain &= total + sizeof(struct rte_ether_hdr) <= m->data_len;
-	if (unlikely(!plain || !ipv4_checksum20_ok(ip)))
+	if (unlikely((load64(head) & MAC_MASK) != w->port_mac[port] ||
+		     ((load32(head + 12) ^ (ETHERTYPE_IPV4 | 0x45u << 16)) & 0xffffff) != 0 ||
+		     (load16(ip + 6) & RTE_BE16(RTE_IPV4_HDR_MF_FLAG | RTE_IPV4_HDR_OFFSET_MASK)) != 0 ||
+		     (m->ol_flags & UNUSUAL_RX) != 0 || (proto != IPPROTO_TCP && proto != IPPROTO_UDP) ||
+		     ipv4_unusual(ip[12]) || ipv4_unusual(ip[16]) || iface == UINT16_MAX ||
+		     total + sizeof(struct rte_ether_hdr) > m->data_len || !ipv4_checksum20_ok(ip)))
 		return frame(w, m);
 	if (unlikely(total < sizeof(struct rte_ipv4_hdr) +
 				     (proto == IPPROTO_TCP ? sizeof(struct rte_tcp_hdr) : sizeof(struct rte_udp_hdr)) ||
