@@ -97,7 +97,7 @@ class Host:
 
 
 class Lab:
-    def __init__(self, prefix="pst-", two_arm=False, backends=3, mtu=1500):
+    def __init__(self, prefix=os.environ.get("PENSTOCK_LAB_PREFIX", "pst-"), two_arm=False, backends=3, mtu=1500):
         self.prefix, self.two_arm, self.mtu = prefix, two_arm, mtu
         self.processes = []
         self.hosts = {}
