@@ -2,8 +2,8 @@
 /*
  * handoff: packets whose flow belongs to another worker.
  *
- * meta: reads owner; sets flags HANDED. A packet that was handed over before stays where it is: owners agree, so
- * another round could only come from a changed view, and rings must not carry circles.
+ * meta: reads owner; sets flags HANDED, after which only a stage that has seen the flow at another worker hands the
+ * packet over again.
  */
 #include "dataplane/pipeline/stage.h"
 
@@ -19,8 +19,7 @@ handoff(struct rte_graph *graph, struct rte_node *node, void **objs, uint16_t n)
 		struct ps_meta *meta = ps_meta((struct rte_mbuf *)objs[i]);
 
 		meta->exit = PS_EXIT_HANDOFF_FULL;
-		if (unlikely((meta->flags & PS_META_F_HANDED) || meta->owner >= w->workers ||
-			     meta->owner == w->index)) {
+		if (unlikely(meta->owner >= w->workers || meta->owner == w->index)) {
 			meta->exit = PS_EXIT_NO_FLOW;
 			meta->owner = w->index;
 		}
