@@ -145,14 +145,17 @@ kind_allowed(const struct ps_listener_status *l, const struct ps_object *route)
 	return false;
 }
 
-static void
+/* Routes come in the order of their age: the first one takes the flows. Returns the older one that has them already. */
+static const struct ps_object *
 attach(struct gateway_entry *g, uint32_t listener, const struct ps_object *route)
 {
 	struct gateway_listener_entry *l = &g->listener[listener];
+	const struct ps_object *older = l->route != route ? l->route : NULL;
 
 	g->status.listener[listener].attached_routes++;
-	if (l->route == NULL || ps_object_age(route, l->route) < 0)
+	if (l->route == NULL)
 		l->route = route;
+	return older;
 }
 
 /* Attaches a route to the listeners that one parentRef names, and says what came of it. */
@@ -161,7 +164,8 @@ attach_parent(struct ps_resolver *r, struct gateway_entry *g, const struct ps_ob
 	const struct ps_conditions *old)
 {
 	const struct ps_parent_ref *ref = s->ref;
-	uint32_t i, named = 0, invalid = 0, attached = 0, first = 0;
+	const struct ps_object *older = NULL, *other;
+	uint32_t i, named = 0, invalid = 0, attached = 0, idle = 0, first = 0;
 
 	for (i = 0; i < g->status.listeners; i++) {
 		const struct ps_listener_status *l = &g->status.listener[i];
@@ -178,9 +182,22 @@ attach_parent(struct ps_resolver *r, struct gateway_entry *g, const struct ps_ob
 		}
 		if (attached++ == 0)
 			first = i;
-		attach(g, i, route);
+		other = attach(g, i, route);
+		if (other != NULL) {
+			older = other;
+			idle++;
+		}
 	}
-	if (attached != 0)
+	if (idle != 0 && ps_object_diagnose(route, &r->gateway_diagnostics, PS_WARNING,
+				 ref->name.place.line != 0 ? ref->name.place : ref->place,
+				 "%s %s/%s is older and takes all flows of %u of the %u listeners, expected listeners without another route",
+				 ps_kind_name(older->kind), older->ns, older->name, idle, attached) != 0)
+		r->failed = true;
+	if (idle != 0)
+		ps_condition_set(r, &s->conditions, old, route, "Accepted", "True", "Accepted",
+			"attached to %u listeners, but %s %s/%s is older and takes all flows of %u of them", attached,
+			ps_kind_name(older->kind), older->ns, older->name, idle);
+	else if (attached != 0)
 		ps_condition_set(r, &s->conditions, old, route, "Accepted", "True", "Accepted", "attached to %u listeners, first %s",
 			attached, or_else(&g->status.listener[first].spec->name, ""));
 	else if (named == 0)

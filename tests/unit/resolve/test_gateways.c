@@ -236,6 +236,8 @@ oldest_route_takes_the_flows(void **state)
 	fixture_update(&f, "newer.yaml", ROUTE("TCPRoute", "{name: a-newer}", "  parentRefs: [{name: gw}]\n  rules: [{backendRefs: [{name: web, port: 9000}]}]\n") + 4);
 	assert_string_equal(service_at(&f, "192.0.2.1", 90, IPPROTO_TCP)->name, "tcproute/default/z-older/0");
 	assert_int_equal(listener_of(&f, "default", "gw", "a")->attached_routes, 2);
+	assert_condition(&route_of(&f, PS_KIND_TCP_ROUTE, "a-newer")->parent[0].conditions, "Accepted", "True", "Accepted");
+	assert_true(has_diagnostic(&f, "TCPRoute default/z-older is older and takes all flows"));
 	fixture_update(&f, "newer.yaml", ROUTE("TCPRoute", "{name: a-newer, creationTimestamp: '2020-01-01T00:00:00Z'}", "  parentRefs: [{name: gw}]\n  rules: [{backendRefs: [{name: web, port: 9000}]}]\n") + 4);
 	assert_string_equal(service_at(&f, "192.0.2.1", 90, IPPROTO_TCP)->name, "tcproute/default/a-newer/0");
 	fixture_free(&f);
