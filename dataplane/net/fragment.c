@@ -180,7 +180,12 @@ forward(struct ps_worker *w, struct rte_mbuf *m, const struct ps_frag *f, const 
 	if (answer->l4_proto != IPPROTO_TCP && answer->l4_proto != IPPROTO_UDP)
 		return ps_exit_to(m, PS_EXIT_NO_LISTENER, PS_FLOW_EDGE_PUNT);
 	memcpy(&ports_be, ports, sizeof(ports_be));
+	/* One hop gathered the datagram, another may take it to its flow; all its fragments go the same way. */
+	if (!(meta->flags & PS_META_F_GATHERED))
+		meta->flags &= (uint8_t)~PS_META_F_HANDED;
 	edge = ps_flow_forward(w, m, ports_be, f->offset == 0);
+	if (edge == PS_FLOW_EDGE_HANDOFF)
+		meta->flags |= PS_META_F_GATHERED;
 	if (edge >= PS_FLOW_EDGE_PORT || edge == PS_FLOW_EDGE_IP_OUTPUT)
 		renumber(m, f, answer->new_id);
 	return (rte_edge_t)edge;
@@ -219,7 +224,7 @@ one(struct rte_graph *graph, struct rte_node *node, struct ps_worker *w, struct 
 		meta->exit = PS_EXIT_FRAGMENT_MALFORMED;
 		goto out;
 	}
-	if (w->workers > 1 && !(meta->flags & PS_META_F_HANDED)) {
+	if (w->workers > 1 && !(meta->flags & (PS_META_F_HANDED | PS_META_F_GATHERED))) {
 		meta->owner = ps_frag_owner(&f.key, w->workers);
 		if (meta->owner != w->index) {
 			edge = PS_FLOW_EDGE_HANDOFF;

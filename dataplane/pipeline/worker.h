@@ -17,7 +17,7 @@
 
 struct ps_flow_table;  /* dataplane/flow/table.h */
 struct ps_snat;        /* dataplane/flow/snat.h */
-struct ps_snat_port;
+struct ps_port_device; /* drivers/port/port.h */
 struct ps_affinity;    /* dataplane/flow/affinity.h */
 struct ps_frag_table;  /* dataplane/net/frag.h */
 struct ps_adjacency;   /* dataplane/net/adjacency.h */
@@ -43,8 +43,10 @@ struct ps_worker {
 	struct ps_snat *snat;
 	struct ps_flow_table *const *peer_flow4; /* [workers]: the others' tables, for ps_flow_table_peek only */
 	struct ps_flow_table *const *peer_flow6;
-	bool (*snat_fits)(void *arg, const struct ps_snat_port *port); /* see flow/snat.h; NULL: cannot tell */
-	void *snat_fits_arg;
+	/* Where a packet will arrive, so that replies come back to us: ps_port_rx_queue; queue q is worker q % workers' */
+	int (*rx_queue)(const struct ps_port_device *port, bool v6, const void *src, const void *dst,
+			uint16_t src_port, uint16_t dst_port, uint8_t proto);
+	const struct ps_port_device *rss_port[PS_MAX_PORTS]; /* NULL: one worker, or the device does not spread */
 	struct ps_affinity *affinity;          /* shared by all workers, lock-free */
 	struct ps_frag_table *frag;
 	struct ps_trace *trace;
@@ -110,6 +112,7 @@ _Static_assert(sizeof(struct ps_meta) == 32, "ps_meta must fit the dynamic area"
 #define PS_META_F_LOCAL 0x10u         /* made by the gateway itself */
 #define PS_META_F_TO_CLIENT 0x20u
 #define PS_META_F_DRAIN_COPY 0x40u
+#define PS_META_F_GATHERED 0x80u      /* fragment that has been where its datagram meets; its flow may be elsewhere still */
 
 static inline struct ps_meta *
 ps_meta(struct rte_mbuf *m)
