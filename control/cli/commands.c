@@ -29,7 +29,7 @@ const struct ps_option ps_json_option[] = {
 		.help = "serve GatewayClasses of this controllerName too, so that existing classes are taken over unchanged"}
 
 static const struct ps_option run_options[] = {
-	FILES_OPTION("manifests: a file, or a directory with all below it; may be repeated"),
+	FILES_OPTION("manifests: a file, or a directory with all below it"),
 	{"dataplane", 0, PS_OPT_PATH, .value = "FILE",
 		.help = "file with the Dataplane document; without one anywhere, ports are chosen"},
 	{"port", 0, PS_OPT_TEXT, true, .value = "IFACE[=ADDR/LEN,...]",
@@ -55,10 +55,9 @@ static const struct ps_example run_examples[] = {
 };
 
 static const struct ps_option check_options[] = {
-	FILES_OPTION("manifests: a file, or a directory with all below it; may be repeated"),
+	FILES_OPTION("manifests: a file, or a directory with all below it"),
 	STRICT_OPTION,
 	ADOPT_OPTION,
-	{"node-name", 0, PS_OPT_TEXT, .value = "NODE", .help = "resolve as if on this node, for traffic policies that are Local"},
 	{0},
 };
 static const struct ps_example check_examples[] = {
@@ -68,7 +67,7 @@ static const struct ps_example check_examples[] = {
 };
 
 static const struct ps_option diff_options[] = {
-	FILES_OPTION("the new manifests: a file, or a directory with all below it; may be repeated"),
+	FILES_OPTION("the new manifests: a file, or a directory with all below it"),
 	ADOPT_OPTION,
 	{0},
 };
@@ -273,6 +272,8 @@ const struct ps_command ps_commands[] = {
 		.text = "Without a command: the list of commands."},
 	{.name = "gen-man", .group = "", .usage = "DIR", .summary = "write the manual pages", .run = ps_cmd_gen_man, .hidden = true,
 		.arguments = PS_ARGS_PATH, .min_arguments = 1, .max_arguments = 1, .text = "Used by the build."},
+	{.name = "gen-reference", .group = "", .usage = "", .summary = "write the reference page", .run = ps_cmd_gen_reference,
+		.hidden = true, .text = "Prints docs/reference/commands.md."},
 	{.name = "complete-names", .group = "", .usage = "KIND", .summary = "names for completion", .run = ps_cmd_complete_names,
 		.hidden = true, .min_arguments = 1, .max_arguments = 1, .text = "Used by the completion script."},
 };

@@ -95,7 +95,7 @@ put_exit_codes(FILE *out)
 	      ".TP\n\\fB0\\fR\nDone.\n"
 	      ".TP\n\\fB1\\fR\nIt failed, or it found problems.\n"
 	      ".TP\n\\fB2\\fR\nThe command line is wrong.\n"
-	      ".TP\n\\fB3\\fR\nNo Penstock answers in the runtime directory.\n"
+	      ".TP\n\\fB3\\fR\nNo Penstock answers in the runtime directory, or no dataplane is attached to it.\n"
 	      ".TP\n\\fB4\\fR\nThe object does not exist.\n",
 		out);
 }

@@ -70,7 +70,7 @@ bool ps_port_is(const struct ps_port_facts *facts, const char *name);
  */
 int ps_ports_gather(struct ps_port_facts **facts, size_t *length);
 
-/* Is this process in another network namespace than the machine's first process? */
+/* Is this process in another network namespace than the machine's first one? */
 bool ps_ports_in_namespace(void);
 
 #endif

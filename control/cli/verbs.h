@@ -21,6 +21,7 @@ enum ps_cli_status ps_cmd_version(const struct ps_invocation *inv);
 enum ps_cli_status ps_cmd_completion(const struct ps_invocation *inv);
 enum ps_cli_status ps_cmd_help(const struct ps_invocation *inv);
 enum ps_cli_status ps_cmd_gen_man(const struct ps_invocation *inv);
+enum ps_cli_status ps_cmd_gen_reference(const struct ps_invocation *inv);
 enum ps_cli_status ps_cmd_complete_names(const struct ps_invocation *inv);
 
 #endif

@@ -431,6 +431,11 @@ def test_help_of_every_command(cli):
         assert text == cli(command, "--help") and "Examples:" in text and "Options:" in text
 
 
+def test_reference_page_is_what_the_table_says(cli):
+    page = MANIFESTS.parent.parent / "docs" / "reference" / "commands.md"
+    assert page.read_text() == cli("gen-reference"), "write it anew: penstock gen-reference > docs/reference/commands.md"
+
+
 def complete(cli, *words):
     script = f"""
 source <({program('penstock')} completion bash)

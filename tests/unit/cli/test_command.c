@@ -31,6 +31,7 @@ COMMAND(ps_cmd_version)
 COMMAND(ps_cmd_completion)
 COMMAND(ps_cmd_help)
 COMMAND(ps_cmd_gen_man)
+COMMAND(ps_cmd_gen_reference)
 COMMAND(ps_cmd_complete_names)
 
 static char why[512];
