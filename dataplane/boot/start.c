@@ -135,6 +135,7 @@ make_worker(uint32_t index)
 	w->to_main = ps_dataplane.to_main;
 	w->random = (uint32_t)random64() | 1;
 	w->polls_hard = ps_dataplane.boot.idle == PS_IDLE_POLL;
+	w->rx_queue = ps_port_rx_queue;
 	snprintf(name, sizeof(name), "from-main-%u", index);
 	w->from_main = make_ring(name, FROM_MAIN_ENTRIES, RING_F_SP_ENQ | RING_F_SC_DEQ);
 	if (w->from_main == NULL)
@@ -147,6 +148,8 @@ make_worker(uint32_t index)
 		w->port_distrusts_checksum[p] = port->device.distrusts_checksum;
 		w->port_tx_checksum[p] = port->device.tx_checksum;
 		w->port_spread[p] = port->spread;
+		if (ps_dataplane.workers > 1 && !port->spread && port->device.rss_key_size != 0)
+			w->rss_port[p] = &port->device;
 		w->punt_port[p] = port->device.punt_id;
 		memcpy(&w->port_mac[p], port->device.mac, 6);
 		busiest += (port->device.rx_queues + ps_dataplane.workers - 1) / ps_dataplane.workers + 2;

@@ -15,10 +15,13 @@
  * (FLOW_TABLE_FULL); DNAT and DSR forward the packet without record (`stateless`): Maglev is pure, so the next packet finds the
  * same endpoint, as long as the set of endpoints does not change.
  */
+#include <errno.h>
+
 #include "dataplane/flow/affinity.h"
 #include "dataplane/flow/rewrite.h"
 #include "dataplane/flow/snat.h"
 #include "dataplane/flow/tcp_state.h"
+#include "dataplane/net/fib.h"
 #include "dataplane/net/local.h"
 #include "policies/flowhash.h"
 #include "policies/listener/lookup.h"
@@ -176,6 +179,51 @@ fill_keys(struct ps_flow *f, const struct arrival *p, const struct ps_endpoint *
 	}
 }
 
+/* The reply that a SNAT port would bring. */
+struct reply {
+	const struct ps_worker *w;
+	const struct ps_port_device *port;
+	const struct ps_endpoint *endpoint;
+	uint8_t proto;
+	bool v6;
+};
+
+/* Will the device bring the reply to this worker? What it cannot say counts as yes: the miss is handed over and counted. */
+static bool
+comes_back(void *arg, const struct ps_snat_port *local)
+{
+	const struct reply *r = arg;
+	uint32_t skip = r->v6 ? 0 : 12;
+	int queue = r->w->rx_queue(r->port, r->v6, r->endpoint->addr.b + skip, local->addr.b + skip, r->endpoint->port,
+				   local->port, r->proto);
+
+	return queue < 0 || (uint32_t)queue % r->w->workers == r->w->index;
+}
+
+/* A source port towards the endpoint; one whose replies the device brings here, if there is one within some tries. */
+static int
+take_port(const struct arrival *p, const struct ps_service *service, const struct ps_endpoint *e,
+	  struct ps_snat_port *local)
+{
+	struct ps_worker *w = p->w;
+	const struct ps_snat_pool *pool;
+	struct reply r = {.w = w, .endpoint = e, .proto = p->proto, .v6 = p->v6};
+
+	if (service->snat_pool == PS_NONE)
+		return -ENOSPC;
+	pool = &w->view->snat_pool[service->snat_pool];
+	if (w->rx_queue != NULL && w->workers > 1) {
+		/* Replies are taken to arrive where packets to the endpoint leave. */
+		uint16_t adjacency = p->v6 ? ps_fib_lookup6(w->view->fib, e->addr.b)
+					   : ps_fib_lookup4(w->view->fib, ps_addr_v4(&e->addr));
+
+		if (adjacency != 0)
+			r.port = w->rss_port[w->adjacency[adjacency].port];
+	}
+	return ps_snat_take(w->snat, &w->view->snat_address[pool->first_address], pool->addresses, p->v6,
+			    ps_snat_tuple(&e->addr, e->port, p->proto), r.port != NULL ? comes_back : NULL, &r, local);
+}
+
 /* Everything of a record but list link and state. Returns 0 or the exit that says why not, negated. */
 static int
 fill(struct ps_flow *f, const struct arrival *p, const struct ps_service *service, const struct ps_endpoint *e,
@@ -196,20 +244,12 @@ fill(struct ps_flow *f, const struct arrival *p, const struct ps_service *servic
 	if (p->v6)
 		((struct ps_flow6 *)f)->created_ms = w->now_ms;
 	switch (service->mode) {
-	case PS_MODE_FULLNAT: {
-		const struct ps_snat_pool *pool;
-
-		if (service->snat_pool == PS_NONE)
-			return -PS_EXIT_SNAT_EXHAUSTED;
-		pool = &w->view->snat_pool[service->snat_pool];
-		if (ps_snat_take(w->snat, &w->view->snat_address[pool->first_address], pool->addresses, p->v6,
-				 ps_snat_tuple(&e->addr, e->port, p->proto), w->snat_fits, w->snat_fits_arg,
-				 &local) != 0)
+	case PS_MODE_FULLNAT:
+		if (take_port(p, service, e, &local) != 0)
 			return -PS_EXIT_SNAT_EXHAUSTED;
 		if ((service->flags & PS_SERVICE_F_TOA) && p->proto == IPPROTO_TCP)
 			f->flags |= PS_FLOW_F_TOA;
 		break;
-	}
 	case PS_MODE_GUE:
 		endpoint_port = service->gue_port;
 		local.port = __builtin_bswap16((uint16_t)(0xc000u | (hash & 0x3fffu)));

@@ -16,6 +16,7 @@ deadline(void *arg, const struct ps_flow *f)
 	const struct ps_worker *w = arg;
 	uint32_t tcp_s = DEFAULT_IDLE_S, udp_s = DEFAULT_IDLE_S, service;
 	uint64_t verdict = atomic_load_explicit(&w->verdict[f->endpoint_slot].word, memory_order_relaxed);
+	uint8_t state = ps_flow_state(f);
 
 	if (!ps_verdict_alive(verdict, f->endpoint_generation))
 		return w->now_ms;
@@ -24,7 +25,10 @@ deadline(void *arg, const struct ps_flow *f)
 		tcp_s = w->view->service[service].tcp_idle_s;
 		udp_s = w->view->service[service].udp_idle_s;
 	}
-	return f->last_seen_ms + ps_state_timeout_ms(ps_flow_state(f), f->packets[0], tcp_s, udp_s);
+	/* With DSR the endpoint's FIN is not heard; a client that still receives keeps acknowledging. */
+	if (state == PS_FLOW_FIN_CLIENT && !ps_flow_two_way(f->mode))
+		state = PS_FLOW_CLOSING;
+	return f->last_seen_ms + ps_state_timeout_ms(state, f->packets[0], tcp_s, udp_s);
 }
 
 static void

@@ -479,6 +479,43 @@ test_handover(void **state)
 	bed_free(other);
 }
 
+static int
+odd_tens(const struct ps_port_device *port, bool v6, const void *src, const void *dst, uint16_t src_port,
+	 uint16_t dst_port, uint8_t proto)
+{
+	assert_memory_equal(src, "\x0a\x02\x00\x05", 4);
+	assert_memory_equal(dst, "\x0a\x02\x00\x64", 4);
+	assert_int_equal(src_port, htons(8080));
+	return ntohs(dst_port) / 10 % 2 ? 3 : 4;
+}
+
+/* Two workers, queue q is worker q % 2's: ports whose replies go to queue 4 are worker 0's. */
+static void
+test_steering(void **state)
+{
+	struct bed_options o = {.port_first = 20000, .port_last = 29999};
+	struct bed *b = bed_new(&o);
+	uint32_t i;
+
+	ps_snat_free(b->w.snat);
+	assert_int_equal(ps_snat_new(&b->w.snat, 0, 2, 4, 64, 5), 0);
+	assert_int_equal(ps_snat_configure(b->w.snat, b->snat_address, 2), 0);
+	b->w.workers = 2;
+	b->w.rx_queue = odd_tens;
+	b->w.rss_port[1] = (const struct ps_port_device *)b;
+	for (i = 0; i < 50; i++)
+		assert_int_equal(pass(b, (struct packet){.proto = 17, .src_port = (uint16_t)(100 + i)}), IN);
+	for (i = 0; i < 64; i++) {
+		const struct ps_flow4 *f = ps_flow4_at(b->w.flow4, i);
+
+		if (ps_flow_state(&f->head) == PS_FLOW_FREE)
+			continue;
+		assert_int_equal(ntohs(f->key[1].dst_port) % 2, 0);
+		assert_int_equal(ntohs(f->key[1].dst_port) / 10 % 2, 0);
+	}
+	bed_free(b);
+}
+
 static void
 test_fragments(void **state)
 {
@@ -544,6 +581,7 @@ main(void)
 		cmocka_unit_test(test_exhaustion),    cmocka_unit_test(test_dnat_twins),
 		cmocka_unit_test(test_handover),      cmocka_unit_test(test_fragments),
 		cmocka_unit_test(test_affinity),
+		cmocka_unit_test(test_steering),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
