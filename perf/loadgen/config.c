@@ -17,7 +17,7 @@ enum option_id {
 	OPT_CLIENTS, OPT_CLIENT_PORTS, OPT_TO, OPT_TO_PORT, OPT_BACKENDS, OPT_NO_RETURN, OPT_ANSWER, OPT_GATEWAY,
 	OPT_GATEWAY_MAC, OPT_GUE_PORT,
 	OPT_UDP, OPT_TCP, OPT_FLOWS, OPT_NEW_FLOWS, OPT_SETUP_RATE, OPT_NO_SETUP, OPT_ORDER, OPT_SIZE, OPT_RATE,
-	OPT_DURATION, OPT_WARMUP, OPT_DRAIN, OPT_VERIFY, OPT_BURST, OPT_BACKOFF, OPT_RELAXED,
+	OPT_DURATION, OPT_WARMUP, OPT_DRAIN, OPT_VERIFY, OPT_BURST, OPT_WINDOW, OPT_BACKOFF, OPT_RELAXED,
 	OPT_SEARCH, OPT_TOLERANCE, OPT_RESOLUTION, OPT_LOWEST,
 	OPT_LOSS_LIMIT, OPT_JSON, OPT_QUIET, OPT_EVENTS, OPT_WATCH_BACKEND,
 };
@@ -76,6 +76,8 @@ static const struct row rows[] = {
 	{"drain", OPT_DRAIN, required_argument, "TIME", "silence that ends a measurement; default 100ms"},
 	{"verify", OPT_VERIFY, required_argument, "N", "recompute checksums of one received packet in N; 0: never; default 64"},
 	{"burst", OPT_BURST, required_argument, "N", "packets handed to a port at once, 1..64; default 64"},
+	{"window", OPT_WINDOW, required_argument, "N", "packets of clients under way at once at rate max, so that a device faster"
+		" than this core need not drop; 0: any number; default: 3/4 of a memif ring, 0 elsewhere"},
 	{"backoff", OPT_BACKOFF, required_argument, "US", "microseconds to leave a full or empty ring alone; default 1"},
 	{"relaxed", OPT_RELAXED, no_argument, "", "sleep when nothing is to do instead of polling: leaves the core to others, at"
 		" the price of up to 0.1 ms of latency"},
@@ -397,6 +399,8 @@ parse_load(struct ps_config *c, int id, const char *value, const char **sizes)
 		return parse_count32(value, 0, 1u << 30, &c->verify);
 	case OPT_BURST:
 		return parse_count32(value, 1, 64, &c->burst);
+	case OPT_WINDOW:
+		return parse_count32(value, 0, 1u << 24, &c->window);
 	case OPT_BACKOFF:
 		if (ps_seconds_parse(value, &us) < 0)
 			return -EINVAL;
@@ -464,6 +468,8 @@ check(struct ps_config *c, const char *sizes)
 		return complain("--search needs --flows");
 	if (ps_sizes_parse(&c->sizes, sizes, minimum, why, sizeof(why)) < 0)
 		return complain("--size: %s", why);
+	if (c->window == PS_NONE)
+		c->window = strstr(c->port[0], "memif") != NULL ? c->descriptors * 3 / 4 : 0;
 	if (c->sizes.raised != 0)
 		fprintf(stderr, PROGRAM ": note: %s over IPv%d needs %u bytes: smaller frames were raised to that\n",
 			c->proto == IPPROTO_TCP ? "TCP" : "UDP", v6 ? 6 : 4, minimum);
@@ -495,6 +501,7 @@ set_defaults(struct ps_config *c)
 	c->drain = 0.1;
 	c->verify = 64;
 	c->burst = 64;
+	c->window = PS_NONE;
 	c->backoff = 1e-6;
 	c->resolution = c->lowest = 0.01;
 	c->loss_limit = 0.001;

@@ -57,6 +57,7 @@ struct ps_config {
 	double duration, warmup, drain; /* seconds */
 	uint32_t verify;       /* recompute checksums of one packet in this many; 0: never */
 	uint32_t burst;
+	uint32_t window;       /* packets under way at rate max; 0: any number */
 	double backoff;        /* seconds to stay away from a full or empty ring */
 	bool relaxed;          /* sleep rather than spin */
 

@@ -30,6 +30,8 @@ ps_engine_init(struct ps_engine *e, const struct ps_config *c)
 
 	e->c = c;
 	e->space = c->space;
+	ps_space_prepare(&e->space);
+	e->window = c->window;
 	e->random = 2463534242u;
 	e->stride = c->flows > 1 ? scatter_stride(c->flows) : 0;
 	e->verify_countdown = 1;

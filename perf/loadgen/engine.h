@@ -65,6 +65,9 @@ struct ps_engine {
 	uint8_t gateway_mac[6];
 
 	/* this phase */
+	uint32_t window;         /* packets of clients under way at most when the rate is unlimited; 0: no limit */
+	uint32_t window_base;    /* numbers before this one are over, whatever became of them */
+	uint64_t window_after;   /* TSC: when nothing has come home until then, what is under way is given up */
 	bool sending;            /* established flows' packets */
 	struct ps_pacer pacer;
 	double new_rate;

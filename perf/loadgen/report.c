@@ -101,6 +101,7 @@ parameters_json(const struct ps_engine *e)
 	json_object_set_new(p, "warmup_s", json_real(c->warmup));
 	json_object_set_new(p, "burst", json_integer(c->burst));
 	json_object_set_new(p, "descriptors", json_integer(c->descriptors));
+	json_object_set_new(p, "window", json_integer(c->window));
 	json_object_set_new(p, "backoff_us", json_real(c->backoff * 1e6));
 	json_object_set_new(p, "verify_one_in", json_integer(c->verify));
 	json_object_set_new(p, "vlan", json_integer(c->vlan[0]));

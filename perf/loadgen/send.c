@@ -2,6 +2,8 @@
 /* Packets of clients: which flow is next, and the frame for it. */
 #include "perf/loadgen/engine.h"
 
+#define WINDOW_PATIENCE 0.005 /* seconds */
+
 static inline uint32_t
 next_flow(struct ps_engine *e)
 {
@@ -111,6 +113,28 @@ opening_kind(const struct ps_engine *e)
 	return e->c->proto == IPPROTO_TCP ? PS_FRAME_SYN : PS_FRAME_DATA;
 }
 
+/*
+ * With no rate given the device's rings set the pace, and a device faster than this core would drop what we are too slow
+ * to fetch. So no more is under way than its last ring holds. Numbers tell: everything before the newest that came home is
+ * home or lost.
+ */
+static uint32_t
+window_left(struct ps_engine *e, uint64_t now)
+{
+	bool returns = e->c->backend.count != 0 && !e->c->no_return;
+	uint32_t home = e->dir[returns ? PS_TO_CLIENT : PS_TO_BACKEND].track.next, under_way;
+
+	if (ps_number_before(e->window_base, home)) {
+		e->window_base = home;
+		e->window_after = now + (uint64_t)(WINDOW_PATIENCE * e->hz);
+	} else if (now > e->window_after) {
+		e->window_base = e->number;
+		e->window_after = now + (uint64_t)(WINDOW_PATIENCE * e->hz);
+	}
+	under_way = e->number - e->window_base;
+	return under_way < e->window ? e->window - under_way : 0;
+}
+
 uint32_t
 ps_send(struct ps_engine *e, uint64_t now)
 {
@@ -133,6 +157,8 @@ ps_send(struct ps_engine *e, uint64_t now)
 	}
 	if (e->sending) {
 		n = ps_pacer_due(&e->pacer, now, burst);
+		if (e->window != 0 && e->pacer.per_cycle == 0.0)
+			n = RTE_MIN(n, window_left(e, now));
 		n = send_run(e, PS_FRAME_DATA, n, (uint32_t)now, next_flow);
 		ps_pacer_take(&e->pacer, n);
 		sent += n;

@@ -12,7 +12,22 @@
 struct ps_space {
 	struct ps_addr_range client, vip;
 	struct ps_port_range client_port, vip_port;
+	uint64_t inverse; /* of client.count, set by ps_space_prepare */
 };
+
+/* After the ranges are set and before flows are turned into tuples. */
+static inline void
+ps_space_prepare(struct ps_space *s)
+{
+	s->inverse = s->client.count > 1 ? UINT64_MAX / s->client.count + 1 : 0;
+}
+
+/* flow / client.count without dividing: exact for 32-bit numbers (Granlund and Montgomery, 1994). */
+static inline uint32_t
+ps_space_row(const struct ps_space *s, uint32_t flow)
+{
+	return s->inverse != 0 ? (uint32_t)(((__uint128_t)flow * s->inverse) >> 64) : flow;
+}
 
 /* How many flows the ranges can name. */
 static inline uint64_t
@@ -38,7 +53,7 @@ ps_space_destination(const struct ps_space *s, uint32_t flow, struct ps_tuple *t
 static inline void
 ps_space_tuple(const struct ps_space *s, uint32_t flow, struct ps_tuple *t)
 {
-	uint32_t row = flow / s->client.count;
+	uint32_t row = ps_space_row(s, flow);
 
 	t->src_low = htonl(s->client.low + (flow - row * s->client.count));
 	t->src_port = htons((uint16_t)(s->client_port.first + row));

@@ -182,7 +182,8 @@ def render(result):
     if result["scenarios"]:
         body.append("<h2>Cycles per packet</h2>" + str(cycles_chart(result["scenarios"])))
         body.append(scenario_table(result["scenarios"]))
-        body.append("<p class=note>Cycles: busy TSC cycles of the worker over packets received, both directions counted; "
+        body.append("<p class=note>Cycles: busy TSC cycles of the worker over packets received, both directions counted, "
+                    "less what the scheduler gave to other programs; "
                     f"macswap: {text(result['scenarios'][0]['macswap_method'])}. Runs alternate; figures are medians, "
                     "differences and ratios are formed between neighbouring runs first. Throughput of macswap: TSC frequency "
                     "over its cycles, or what was measured when that was more; it can be faster than the generator.</p>")

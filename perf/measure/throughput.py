@@ -49,6 +49,11 @@ class Window:
             self.last = self.end()
 
 
+def scaled(cycles, share):
+    """The TSC goes on while another program has the core: what the worker did not run is none of its cycles."""
+    return cycles * share if cycles is not None else None
+
+
 def open_flows(context, penstock, scenario):
     arguments = traffic(manifests.VIP[scenario.service], ipv6=scenario.ipv6, returns=scenario.returns)
     context.loadgen.run(penstock.socket, arguments + scenario.load() +
@@ -62,7 +67,8 @@ def run_penstock(context, penstock, scenario, extra=()):
                                  context.warmup, "--duration", context.duration] + list(extra), 60, window)
     difference = worker_difference(window.first, window.last)
     return {"pps": result["device_pps"], "bit_per_s": result["device_bit_per_s"], "ran": window.share,
-            "cycles_per_packet": difference["cycles_per_packet"], "stages": stage_cycles(difference),
+            "cycles_per_packet": scaled(difference["cycles_per_packet"], window.share),
+            "stages": {name: value * window.share for name, value in stage_cycles(difference).items()},
             "busy_share": difference["busy_cycles"] / difference["cycles"] if difference["cycles"] else None,
             "exits": difference["exits"], "loadgen": result}
 
@@ -89,7 +95,7 @@ def run_testpmd(context, testpmd, scenario, extra=()):
     # macswap can be faster than the generator; what it could do is what its cycles leave room for
     return {"limit_pps": max(result["device_pps"], context.tsc_hz / cycles) if cycles else None,
             "pps": result["device_pps"], "bit_per_s": result["device_bit_per_s"], "ran": window.share,
-            "cycles_per_packet": cycles,
+            "cycles_per_packet": scaled(cycles, window.share),
             "method": "testpmd --record-core-cycles" if readings.get("cycles") else "TSC cycles over packets, saturated",
             "loadgen": result}
 

@@ -159,6 +159,7 @@ flows_and_tuples(void **state)
 
 	assert_int_equal(ps_addr_range_parse("10.0.0.250-10.0.1.6", &s.client), 0);
 	assert_int_equal(ps_addr_range_parse("10.9.0.1-10.9.0.2", &s.vip), 0);
+	ps_space_prepare(&s);
 	assert_int_equal(ps_space_size(&s), 1300);
 	for (flow = 0; flow < 1300; flow++) {
 		ps_space_tuple(&s, flow, &t);
@@ -174,6 +175,22 @@ flows_and_tuples(void **state)
 	assert_int_equal(ps_space_flow(&s, htonl(0x0a0000fa), htons(1124)), PS_NONE);
 }
 
+static void
+rows_without_division(void **state)
+{
+	static const uint32_t counts[] = {1, 2, 3, 7, 254, 255, 256, 65534, 65535, 1000003, 1u << 31, UINT32_MAX};
+	static const uint32_t flows[] = {0, 1, 253, 254, 255, 65533, 65534, 999999, 64000000, 1u << 31, UINT32_MAX - 1, UINT32_MAX};
+	struct ps_space s = {0};
+	size_t i, k;
+
+	for (i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
+		s.client.count = counts[i];
+		ps_space_prepare(&s);
+		for (k = 0; k < sizeof(flows) / sizeof(flows[0]); k++)
+			assert_int_equal(ps_space_row(&s, flows[k]), flows[k] / counts[i]);
+	}
+}
+
 int
 main(void)
 {
@@ -184,6 +201,7 @@ main(void)
 		cmocka_unit_test(incremental_change),
 		cmocka_unit_test(minimum_and_refusals),
 		cmocka_unit_test(flows_and_tuples),
+		cmocka_unit_test(rows_without_division),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
