@@ -88,7 +88,7 @@ ps_main_loop_apply(struct ps_loaded *loaded, uint64_t received_ns)
 	}
 	ps_dataplane.counters->snapshots_applied++;
 	ps_dataplane.counters->generation = applied.generation;
-	tell(PS_EVENT_APPLIED, applied.generation, now_ns() - received_ns, applied.restart_needed, "");
+	tell(PS_EVENT_APPLIED, applied.generation, applied.live_ns - received_ns, applied.restart_needed, "");
 	if (applied.restart_needed)
 		ps_log(PS_SAY_WARNING,
 		       "generation %llu is live, but its ports, memory or sizes need a restart of the dataplane",

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "dataplane/flow/flow.h"
@@ -138,10 +139,11 @@ build(struct view_box *box, char *why, size_t why_size)
 	return rc;
 }
 
-/* Swaps the pointer and returns when every worker has loaded the new one. */
-static void
+/* Swaps the pointer and returns when every worker has loaded the new one; says when that was. */
+static uint64_t
 swap(struct view_box *box)
 {
+	struct timespec t;
 	uint64_t token;
 
 	/* release: the view's content is visible to who sees the pointer; pairs with the acquire in ps_worker_run */
@@ -150,10 +152,12 @@ swap(struct view_box *box)
 	/* A worker may share this CPU: giving it up beats spinning. */
 	while (rte_rcu_qsbr_check(ps_dataplane.qsbr, token, false) == 0)
 		usleep(5);
+	clock_gettime(CLOCK_MONOTONIC, &t);
 	ps_state_map_live(box->state);
 	ps_net_main_live(ps_dataplane.net, &box->view);
 	if (ps_dataplane.flows != NULL)
 		ps_flows_view_live(ps_dataplane.flows);
+	return (uint64_t)t.tv_sec * 1000000000ull + (uint64_t)t.tv_nsec;
 }
 
 static int
@@ -197,7 +201,7 @@ ps_apply(struct ps_loaded *loaded, struct ps_applied *applied, char *why, size_t
 	rc = build(box, why, why_size);
 	if (rc != 0)
 		goto fail;
-	swap(box);
+	applied->live_ns = swap(box);
 	live = box;
 	free_box(old);
 	ps_blobs_sweep(ps_dataplane.blobs);

@@ -42,6 +42,7 @@ uint64_t ps_ports_digest(const struct ps_snapshot *s);
 struct ps_applied {
 	uint64_t generation;
 	bool restart_needed; /* boot section differs from the running one */
+	uint64_t live_ns;    /* CLOCK_MONOTONIC when the last worker had it; what follows is main's own */
 };
 
 /*
