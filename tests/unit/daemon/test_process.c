@@ -13,7 +13,7 @@
 #include <signal.h>
 #include <sys/wait.h>
 
-#include "tests/unit/channel/temporary.h"
+#include "dataplane/api/counters.h"
 #include "tests/unit/daemon/fake_dataplane.h"
 
 static const char *program;
@@ -61,9 +61,9 @@ service_write(struct fixture *x, const char *name, const char *port, const char 
 	assert_int_equal(rename(beside, path), 0);
 }
 
-/* GET on the admin socket; NULL when nobody answers. */
-static json_t *
-get(struct fixture *x, const char *method, const char *path)
+/* The body of an answer of the admin socket, until the next call; NULL when nobody answers. */
+static const char *
+get_text(struct fixture *x, const char *method, const char *path)
 {
 	static char text[1 << 20];
 	struct sockaddr_un sa = {.sun_family = AF_UNIX};
@@ -83,7 +83,15 @@ get(struct fixture *x, const char *method, const char *path)
 	close(fd);
 	text[n] = '\0';
 	body = strstr(text, "\r\n\r\n");
-	return body == NULL ? NULL : json_loads(body + 4, 0, NULL);
+	return body == NULL ? NULL : body + 4;
+}
+
+static json_t *
+get(struct fixture *x, const char *method, const char *path)
+{
+	const char *text = get_text(x, method, path);
+
+	return text == NULL ? NULL : json_loads(text, 0, NULL);
 }
 
 static void
@@ -280,6 +288,74 @@ killed_and_restarted(void **state)
 	fake_disconnect(&x->fake);
 }
 
+/* Counters of a dataplane with one worker, port and stage, so that every family of metrics has a reason to appear. */
+static void
+counters_write(const struct fixture *x)
+{
+	uint64_t size = PS_COUNTERS_HEADER_SIZE + ((sizeof(struct ps_worker_counters) + 4095) & ~4095ull);
+	struct ps_counters *c = calloc(1, size);
+	char path[128], beside[136];
+	FILE *f;
+
+	*c = (struct ps_counters){.magic = PS_COUNTERS_MAGIC, .abi = PS_ABI, .workers = 1, .ports = 1, .nodes = 1, .size = size,
+		.tsc_hz = 1000000000, .worker_offset = PS_COUNTERS_HEADER_SIZE, .service_offset = size, .endpoint_offset = size};
+	strcpy(c->node[0].name, "classify");
+	strcpy(c->port[0].name, "wan");
+	snprintf(path, sizeof(path), "%s/" PS_COUNTERS_FILE, x->runtime);
+	snprintf(beside, sizeof(beside), "%s.new", path);
+	f = fopen(beside, "w");
+	assert_int_equal(fwrite(c, size, 1, f), 1);
+	fclose(f);
+	chmod(beside, 0644);
+	assert_int_equal(rename(beside, path), 0);
+	free(c);
+}
+
+static char *
+file_text(const char *path)
+{
+	char *text = calloc(1, 1 << 18);
+	FILE *f = fopen(path, "r");
+
+	assert_non_null(f);
+	if (fread(text, 1, (1 << 18) - 1, f) == 0)
+		fail_msg("%s is empty", path);
+	fclose(f);
+	return text;
+}
+
+/* The reference page names each family that is exposed with its type and meaning, and no other. */
+static void
+metrics_are_documented(void **state)
+{
+	struct fixture *x = *state;
+	char *page = file_text(PS_METRICS_PAGE), *line, *rest, row[512], name[128], type[16], help[300] = "";
+	uint32_t families = 0, rows = 0;
+	const char *p, *text;
+
+	wait_for_attach(x, 0);
+	next_snapshot(x, true);
+	counters_write(x);
+	text = get_text(x, "GET", "/metrics");
+	assert_non_null(text);
+	for (rest = strdup(text), p = rest; (line = strsep(&rest, "\n")) != NULL;) {
+		if (sscanf(line, "# HELP %*s %299[^\n]", help) == 1)
+			continue;
+		if (sscanf(line, "# TYPE %127s %15s", name, type) != 2)
+			continue;
+		families++;
+		snprintf(row, sizeof(row), "| `%s` | %s | ", name, type);
+		if (strstr(page, row) == NULL || strstr(page, help) == NULL)
+			fail_msg("%s is not documented as '%s ... %s'", name, row, help);
+	}
+	free((void *)(uintptr_t)p);
+	for (p = page; (p = strstr(p, "| `penstock_")) != NULL; p++)
+		rows++;
+	assert_int_equal(rows, families);
+	free(page);
+	fake_disconnect(&x->fake);
+}
+
 static void
 stops_cleanly(void **state)
 {
@@ -303,6 +379,7 @@ main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(changes_errors_rejections, setup, teardown),
 		cmocka_unit_test_setup_teardown(killed_and_restarted, setup, teardown),
+		cmocka_unit_test_setup_teardown(metrics_are_documented, setup, teardown),
 		cmocka_unit_test_setup_teardown(stops_cleanly, setup, teardown),
 	};
 
