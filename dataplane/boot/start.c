@@ -198,6 +198,7 @@ static int
 start_net(const struct ps_snapshot *s, char *why, size_t why_size)
 {
 	struct ps_net_port port[PS_MAX_PORTS] = {0};
+	uint16_t punt[PS_MAX_PORTS];
 	struct ps_net_main_config config = {
 		.adjacency = ps_dataplane.adjacency,
 		.neighbours = ps_dataplane.boot.neighbours,
@@ -211,8 +212,11 @@ start_net(const struct ps_snapshot *s, char *why, size_t why_size)
 	};
 	int rc;
 
-	for (uint32_t p = 0; p < ps_dataplane.ports; p++)
+	for (uint32_t p = 0; p < ps_dataplane.ports; p++) {
 		memcpy(port[p].mac, ps_dataplane.port[p].device.mac, 6);
+		punt[p] = ps_dataplane.port[p].device.punt_id;
+	}
+	config.punt = punt;
 	first_state = ps_state_map_get(s, why, why_size);
 	if (first_state == NULL)
 		return -EOVERFLOW;

@@ -47,12 +47,6 @@ ps_net_answers(const struct ps_net *net, uint32_t iface, const struct ps_addr *a
 	return held_by(net, iface, addr) || !held_by(net, PS_NONE, addr);
 }
 
-bool
-ps_net_is_ours(const struct ps_net *net, uint32_t iface, const struct ps_addr *addr)
-{
-	return ps_net_answers(net, iface, addr);
-}
-
 static void
 announce_on(struct ps_net *net, uint32_t iface, const struct owned *o)
 {

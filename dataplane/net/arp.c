@@ -110,7 +110,7 @@ ps_arp_input(struct ps_net *net, uint32_t iface, const uint8_t *packet, uint32_t
 	target = addr_of(a.target);
 	probe = memcmp(a.sender, nobody, 4) == 0;
 	for_us = ps_net_answers(net, iface, &target);
-	if (!probe && ps_net_is_ours(net, iface, &sender)) {
+	if (!probe && ps_net_answers(net, iface, &sender)) {
 		ps_net_conflict(net, iface, &sender, now_ms);
 		return;
 	}

@@ -151,7 +151,7 @@ solicited(struct ps_net *net, uint32_t iface, const struct ps_addr *src, const s
 		net->stats.malformed++;
 		return;
 	}
-	if (!dad && ps_net_is_ours(net, iface, src)) {
+	if (!dad && ps_net_answers(net, iface, src)) {
 		ps_net_conflict(net, iface, src, now_ms);
 		return;
 	}
@@ -181,7 +181,7 @@ advertised(struct ps_net *net, uint32_t iface, uint32_t flags, const struct ps_a
 	uint16_t index;
 	bool known;
 
-	if (ps_net_is_ours(net, iface, target)) {
+	if (ps_net_answers(net, iface, target)) {
 		ps_net_conflict(net, iface, target, now_ms);
 		return;
 	}

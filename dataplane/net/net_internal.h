@@ -134,9 +134,8 @@ uint32_t ps_net_random(struct ps_net *net);
 /* announce.c */
 int ps_announce_load(struct ps_net *net, const struct ps_snapshot *s, uint64_t now_ms);
 void ps_announce_tick(struct ps_net *net, uint64_t now_ms);
-/* Does a request for addr on this interface get an answer? */
+/* Is the address ours on this interface: are requests for it answered, and is its use by another a conflict? */
 bool ps_net_answers(const struct ps_net *net, uint32_t iface, const struct ps_addr *addr);
-bool ps_net_is_ours(const struct ps_net *net, uint32_t iface, const struct ps_addr *addr);
 /* Another station uses an address of ours. */
 void ps_net_conflict(struct ps_net *net, uint32_t iface, const struct ps_addr *addr, uint64_t now_ms);
 bool ps_prefix_holds(const struct ps_address *a, const struct ps_addr *addr);
