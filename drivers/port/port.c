@@ -391,6 +391,9 @@ start_punt(struct start *s)
 	if (rc < 0)
 		return fail(s, rc, "punt interface %s: %s", s->spec->name, strerror(-rc));
 	say(s, PS_SAY_INFO, "packets for the host itself go to interface %s", s->spec->name);
+	if (s->spec->kind == PS_PORT_AF_PACKET)
+		say(s, PS_SAY_WARNING, "the kernel receives what arrives on %s by itself as well: drop it there, or it comes twice",
+		    s->spec->device);
 	return 0;
 }
 
