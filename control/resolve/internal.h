@@ -59,6 +59,7 @@ struct service_entry {
 	const char *lost_to;            /* while assembling: name of the listener that took an address from it; NULL */
 	const char *trouble_reason, *trouble; /* what keeps part of it from working; NULL; static */
 	bool conflict_shown;
+	bool shut_out;                  /* all its addresses and ports belong to others */
 	struct ps_diagnostics diagnostics;
 	struct ps_addr pool_address[2]; /* taken from the gateway addresses for this Service; all zero: none */
 };

@@ -411,7 +411,9 @@ ps_service_conditions(struct ps_resolver *r, struct service_entry *e)
 	struct ps_conditions *c = &e->status.conditions;
 	const struct ps_object *o = e->object;
 
-	if (e->trouble != NULL)
+	if (e->shut_out)
+		; /* stays as the assembly has set it */
+	else if (e->trouble != NULL)
 		ps_condition_set(r, c, c, o, PROGRAMMED, "False", e->trouble_reason, "%s", e->trouble);
 	else if (e->listeners == 0)
 		ps_condition_set(r, c, c, o, PROGRAMMED, "False", "NoAddress",
@@ -435,6 +437,7 @@ ps_service_conflict_condition(struct ps_resolver *r, struct service_entry *e)
 	if (e->lost_to == NULL && !e->conflict_shown)
 		return;
 	e->conflict_shown = e->lost_to != NULL;
+	e->shut_out = e->lost_to != NULL && e->won == 0;
 	ps_service_conditions(r, e);
 	if (e->lost_to == NULL) {
 		ps_condition_drop(c, CONFLICTED);
@@ -443,7 +446,7 @@ ps_service_conflict_condition(struct ps_resolver *r, struct service_entry *e)
 	ps_condition_set(r, c, c, e->object, CONFLICTED, "True", "AddressConflict",
 		"%u of %u addresses and ports of this Service belong to others that are older, one to %s", e->listeners - e->won,
 		e->listeners, e->lost_to);
-	if (e->won == 0)
+	if (e->shut_out)
 		ps_condition_set(r, c, c, e->object, PROGRAMMED, "False", "AddressConflict",
 			"all addresses and ports belong to others that are older, one to %s", e->lost_to);
 }
