@@ -11,7 +11,7 @@
 #include "dataplane/net/local.h"
 #include "policies/flowhash.h"
 
-#define RST_TTL 64u
+#define OWN_TTL 64u
 
 uint32_t
 ps_flow_find_packet(const struct ps_flow_table *t, const uint8_t *l3, uint32_t ports, uint8_t proto)
@@ -141,6 +141,59 @@ ps_flow_end(struct ps_worker *w, struct ps_flow_table *t, struct ps_flow *f)
 	ps_flow_table_unlink(t, ps_flow_index(t, f));
 }
 
+/* A packet of our own beside the one at hand: IP header of size - header bytes of payload to come, all zero but for what is set here. */
+static struct rte_mbuf *
+own_packet(struct ps_worker *w, const struct ps_meta *cause, bool v6, uint8_t proto, uint32_t size)
+{
+	struct rte_mbuf *r;
+	struct ps_meta *meta;
+	uint8_t *p;
+
+	if (w->pool == NULL || w->extras == PS_MAX_EXTRA)
+		return NULL;
+	r = rte_pktmbuf_alloc(w->pool);
+	if (r == NULL)
+		return NULL;
+	p = (uint8_t *)rte_pktmbuf_append(r, (uint16_t)(RTE_ETHER_HDR_LEN + size));
+	if (p == NULL) {
+		rte_pktmbuf_free(r);
+		return NULL;
+	}
+	memset(p, 0, RTE_ETHER_HDR_LEN + size);
+	meta = ps_meta(r);
+	memset(meta, 0, sizeof(*meta));
+	meta->l3 = RTE_ETHER_HDR_LEN;
+	meta->l4 = v6 ? 40 : 20;
+	meta->proto = proto;
+	meta->iface = cause->iface;
+	meta->port = cause->port;
+	meta->flags = PS_META_F_LOCAL | (v6 ? PS_META_F_V6 : 0);
+	p += RTE_ETHER_HDR_LEN;
+	if (v6) {
+		p[0] = 0x60;
+		p[4] = (uint8_t)((size - 40) >> 8);
+		p[5] = (uint8_t)(size - 40);
+		p[6] = proto;
+		p[7] = OWN_TTL + 1;
+	} else {
+		p[0] = 0x45;
+		p[2] = (uint8_t)(size >> 8);
+		p[3] = (uint8_t)size;
+		p[6] = 0x40;
+		p[8] = OWN_TTL + 1;
+		p[9] = proto;
+	}
+	return r;
+}
+
+static void
+finish_ip4(uint8_t *ip)
+{
+	uint16_t checksum = (uint16_t)~ps_sum_fold(ps_sum(ip, 20));
+
+	memcpy(ip + 10, &checksum, 2);
+}
+
 /* A RST that continues the packet's own sequence, in its direction: for the side that the packet would have gone to. */
 static void
 reset_ahead(struct ps_worker *w, struct rte_mbuf *m, struct ps_flow_table *t, struct ps_flow *f,
@@ -154,45 +207,14 @@ reset_ahead(struct ps_worker *w, struct rte_mbuf *m, struct ps_flow_table *t, st
 	struct ps_meta *rm;
 	uint8_t *p, *q;
 
-	if (w->pool == NULL || w->extras == PS_MAX_EXTRA || (tcp[13] & PS_TCP_RST))
+	if ((tcp[13] & PS_TCP_RST) || (r = own_packet(w, meta, v6, IPPROTO_TCP, size)) == NULL)
 		return;
-	r = rte_pktmbuf_alloc(w->pool);
-	if (r == NULL)
-		return;
-	p = (uint8_t *)rte_pktmbuf_append(r, (uint16_t)(RTE_ETHER_HDR_LEN + size));
-	if (p == NULL) {
-		rte_pktmbuf_free(r);
-		return;
-	}
-	memset(p, 0, RTE_ETHER_HDR_LEN + size);
 	rm = ps_meta(r);
-	memset(rm, 0, sizeof(*rm));
-	rm->l3 = RTE_ETHER_HDR_LEN;
-	rm->l4 = (uint8_t)header;
-	rm->proto = IPPROTO_TCP;
-	rm->iface = meta->iface;
-	rm->port = meta->port;
-	rm->flags = PS_META_F_LOCAL | (v6 ? PS_META_F_V6 : 0);
-	p += RTE_ETHER_HDR_LEN;
+	p = rte_pktmbuf_mtod_offset(r, uint8_t *, rm->l3);
 	q = p + header;
-	if (v6) {
-		p[0] = 0x60;
-		p[5] = 20;
-		p[6] = IPPROTO_TCP;
-		p[7] = RST_TTL + 1;
-		memcpy(p + 8, l3 + 8, 32);
-	} else {
-		uint16_t checksum;
-
-		p[0] = 0x45;
-		p[3] = (uint8_t)size;
-		p[6] = 0x40;
-		p[8] = RST_TTL + 1;
-		p[9] = IPPROTO_TCP;
-		memcpy(p + 12, l3 + 12, 8);
-		checksum = (uint16_t)~ps_sum_fold(ps_sum(p, 20));
-		memcpy(p + 10, &checksum, 2);
-	}
+	memcpy(p + (v6 ? 8 : 12), l3 + (v6 ? 8 : 12), v6 ? 32 : 8);
+	if (!v6)
+		finish_ip4(p);
 	memcpy(q, tcp, 12); /* ports, sequence, acknowledgement */
 	q[12] = 5u << 4;
 	q[13] = PS_TCP_RST | (tcp[13] & PS_TCP_ACK);
@@ -212,6 +234,51 @@ reset_ahead(struct ps_worker *w, struct rte_mbuf *m, struct ps_flow_table *t, st
 		ps_flow_rewrite4((struct ps_flow4 *)f, direction, p, q, IPPROTO_TCP, true);
 	}
 	w->extra[w->extras++] = r;
+}
+
+/*
+ * L2 DSR: whoever resolves a next hop on link looks at the packet's destination, which is the VIP. So the endpoint is resolved by
+ * an echo request to it, at most one per millisecond, and the client's packet is lost: its sender repeats it.
+ */
+static uint32_t
+resolve_l2(struct ps_worker *w, struct rte_mbuf *m, struct ps_flow_table *t, struct ps_flow *f,
+	   const struct ps_adjacency *a)
+{
+	struct ps_meta *meta = ps_meta(m);
+	bool v6 = t->v6;
+	const struct ps_addr *source = ps_local_iface(w->view->local, a->iface, v6);
+	struct rte_mbuf *r = NULL;
+	uint16_t checksum;
+	uint8_t *p;
+
+	if (source != NULL && t->asked_ms != w->now_ms)
+		r = own_packet(w, meta, v6, v6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP, v6 ? 48 : 28);
+	if (r != NULL) {
+		t->asked_ms = w->now_ms;
+		p = rte_pktmbuf_mtod_offset(r, uint8_t *, RTE_ETHER_HDR_LEN);
+		if (v6) {
+			memcpy(p + 8, source->b, 16);
+			memcpy(p + 24, ((struct ps_flow6 *)f)->key[PS_FLOW_TO_CLIENT].src, 16);
+			p[40] = 128;
+			checksum = (uint16_t)~ps_sum_fold(ps_sum_pseudo(p + 8, true, IPPROTO_ICMPV6, 8) +
+							  ps_sum(p + 40, 8));
+			memcpy(p + 42, &checksum, 2);
+		} else {
+			memcpy(p + 12, source->b + 12, 4);
+			memcpy(p + 16, &((struct ps_flow4 *)f)->key[PS_FLOW_TO_CLIENT].src, 4);
+			finish_ip4(p);
+			p[20] = 8;
+			checksum = (uint16_t)~ps_sum_fold(ps_sum(p + 20, 8));
+			memcpy(p + 22, &checksum, 2);
+		}
+		ps_meta(r)->adjacency = f->adjacency[PS_FLOW_TO_ENDPOINT];
+		w->extra[w->extras++] = r;
+	}
+	if (atomic_load_explicit(&a->state, memory_order_relaxed) == PS_ADJ_FAILED) {
+		meta->exit = PS_EXIT_UNREACH_NO_NEIGHBOUR;
+		return PS_FLOW_EDGE_ANSWER;
+	}
+	return ps_exit_drop(meta, PS_EXIT_NEIGHBOUR_QUEUE_FULL);
 }
 
 /* The flow's endpoint is gone for good: what UDP and new connections can go on with is another endpoint. */
@@ -343,12 +410,8 @@ ps_flow_slow(struct ps_worker *w, struct rte_mbuf *m, struct ps_flow_table *t, s
 		meta->hash = a->mtu - overhead;
 		return PS_FLOW_EDGE_ANSWER;
 	}
-	/* Whoever resolves a next hop on link looks at the destination; with L2 DSR that is the VIP, our own. */
-	if (f->mode == PS_MODE_L2 &&
-	    atomic_load_explicit(&a->state, memory_order_relaxed) != PS_ADJ_RESOLVED) {
-		meta->exit = PS_EXIT_UNREACH_NO_NEIGHBOUR;
-		return PS_FLOW_EDGE_ANSWER;
-	}
+	if (f->mode == PS_MODE_L2 && atomic_load_explicit(&a->state, memory_order_relaxed) != PS_ADJ_RESOLVED)
+		return resolve_l2(w, m, t, f, a);
 
 	/* The packet that made the flow has been judged already: a later segment of an unknown flow proves nothing yet. */
 	next = state;

@@ -48,6 +48,7 @@ struct ps_flow_table {
 	uint8_t record_shift; /* 6 or 7 */
 	bool v6;
 	uint16_t outer_id; /* IPv4 identification of the next outer header */
+	uint32_t asked_ms; /* when an endpoint behind L2 DSR was last asked for its MAC */
 
 	/* per new flow */
 	uint32_t free_head;

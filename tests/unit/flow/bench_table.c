@@ -102,7 +102,7 @@ compare(const void *a, const void *b)
 }
 
 static void
-run(uint32_t flows, double length)
+run(uint32_t flows, uint8_t mode, double length)
 {
 	struct bed_options o = {.capacity = 64, .endpoints = 4, .port_first = 1280, .port_last = 65535};
 	struct bed *b = bed_new(&o);
@@ -122,7 +122,7 @@ run(uint32_t flows, double length)
 
 		f->head.endpoint_slot = i % 4;
 		f->head.endpoint_generation = 7;
-		f->head.mode = PS_MODE_FULLNAT;
+		f->head.mode = mode;
 		f->head.proto = 17;
 		f->head.route_generation = 3;
 		f->head.adjacency[0] = 2;
@@ -130,11 +130,11 @@ run(uint32_t flows, double length)
 		f->key[0] = (struct ps_flow_key4){0x0000010a + (i << 8), 0x0a0200c0, (uint16_t)draw(), 80};
 		f->key[1] = (struct ps_flow_key4){0x0500020a + (i % 4), 0x6400020a + (i / 60000), 8080, (uint16_t)i};
 		ps_flow_deltas(&f->head, false);
-		ps_flow_table_link(b->w.flow4, index, PS_FLOW_UDP_REPLIED, true, b->w.now_ms + 8000);
+		ps_flow_table_link(b->w.flow4, index, PS_FLOW_UDP_REPLIED, ps_flow_two_way(mode), b->w.now_ms + 8000);
 	}
 	stream = ps_private_memory((uint64_t)STREAM * sizeof(*stream));
 	for (i = 0; i < STREAM; i++)
-		stream[i] = ps_flow4_at(b->w.flow4, draw() % flows)->key[draw() & 1];
+		stream[i] = ps_flow4_at(b->w.flow4, draw() % flows)->key[ps_flow_two_way(mode) ? draw() & 1 : 0];
 	for (i = 0; i < BURST; i++) {
 		m[i] = (struct rte_mbuf *)(memory + (size_t)i * MBUF);
 		m[i]->buf_addr = m[i] + 1;
@@ -152,7 +152,8 @@ run(uint32_t flows, double length)
 		sample[samples++] = (double)cycles / (16.0 * BURST);
 	}
 	qsort(sample, samples, sizeof(sample[0]), compare);
-	printf("%8u flows: %5.1f cycles per packet (median of %u; 10%%: %.1f, 90%%: %.1f)\n", flows,
+	printf("%8u flows, %s: %5.1f cycles per packet (median of %u; 10%%: %.1f, 90%%: %.1f)\n", flows,
+	       mode == PS_MODE_FULLNAT ? "FullNAT" : mode == PS_MODE_IPIP ? "IPIP" : "GUE",
 	       sample[samples / 2], samples, sample[samples / 10], sample[samples * 9 / 10]);
 	munmap(memory, (uint64_t)BURST * MBUF);
 }
@@ -236,12 +237,15 @@ main(int argc, char **argv)
 	double length = argc > 2 ? atof(argv[2]) : 0.5;
 
 	if (argc > 1) {
-		run((uint32_t)atoi(argv[1]), length);
+		run((uint32_t)atoi(argv[1]), PS_MODE_FULLNAT, length);
 		return 0;
 	}
-	run(1000, length);
-	run(100000, length);
-	run(1000000, length);
+	run(1000, PS_MODE_FULLNAT, length);
+	run(100000, PS_MODE_FULLNAT, length);
+	run(1000000, PS_MODE_FULLNAT, length);
+	run(1000, PS_MODE_IPIP, length);
+	run(100000, PS_MODE_IPIP, length);
+	run(1000, PS_MODE_GUE, length);
 	run_new(length);
 	return 0;
 }

@@ -308,6 +308,9 @@ test_next_hops(void **state)
 	atomic_store(&b->adjacency[2].state, PS_ADJ_INCOMPLETE);
 	assert_int_equal(pass(b, (struct packet){.proto = 17}), PS_FLOW_EDGE_IP_OUTPUT);
 	assert_int_equal(ps_meta(&b->packet.m)->adjacency, 2);
+	assert_int_equal(pass(b, (struct packet){.proto = 17, .mode = PS_MODE_L2}), PS_FLOW_EDGE_DROP);
+	assert_int_equal(why(b), PS_EXIT_NEIGHBOUR_QUEUE_FULL);
+	atomic_store(&b->adjacency[2].state, PS_ADJ_FAILED);
 	assert_int_equal(pass(b, (struct packet){.proto = 17, .mode = PS_MODE_L2}), PS_FLOW_EDGE_ANSWER);
 	assert_int_equal(why(b), PS_EXIT_UNREACH_NO_NEIGHBOUR);
 	atomic_store(&b->adjacency[2].state, PS_ADJ_RESOLVED);
