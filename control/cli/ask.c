@@ -28,8 +28,8 @@ print_explanation(const struct ps_invocation *inv, json_t *answer)
 	char text[256], line[512];
 	size_t index;
 
-	fprintf(inv->out, "%-10s%s%s%s%s%s\n", "verdict", color, verdict, inv->color ? "\033[0m" : "", exit_name[0] != '\0' ? " as " : "",
-		exit_name);
+	fprintf(inv->out, "%-10s%s%s%s%s%s\n", "verdict", color, verdict, inv->color ? "\033[0m" : "",
+		exit_name[0] != '\0' ? " as " : "", exit_name);
 	if (json_array_size(json_object_get(answer, "steps")) == 0)
 		print_line(inv, "why", ps_json_text(answer, "text"));
 	part = ps_json_at(answer, "listener");
@@ -39,23 +39,23 @@ print_explanation(const struct ps_invocation *inv, json_t *answer)
 		print_line(inv, "listener", line);
 	}
 	print_line(inv, "route", ps_json_text(answer, "route"));
-	snprintf(line, sizeof(line), "%s%s%s", ps_json_text(answer, "service"), ps_json_text(answer, "mode")[0] != '\0' ? ", mode " : "",
-		ps_json_text(answer, "mode"));
+	snprintf(line, sizeof(line), "%s%s%s", ps_json_text(answer, "service"),
+		ps_json_text(answer, "mode")[0] != '\0' ? ", mode " : "", ps_json_text(answer, "mode"));
 	print_line(inv, "service", line);
 	part = ps_json_at(answer, "endpoint");
 	if (part != NULL) {
 		ps_cell(text, sizeof(text), part, &place, 0);
-		snprintf(line, sizeof(line), "%s, %s%s%s", text, ps_json_text(part, "state"), ps_json_text(part, "name")[0] != '\0' ? ", " : "",
-			ps_json_text(part, "name"));
+		snprintf(line, sizeof(line), "%s, %s%s%s", text, ps_json_text(part, "state"),
+			ps_json_text(part, "name")[0] != '\0' ? ", " : "", ps_json_text(part, "name"));
 		print_line(inv, "endpoint", line);
 	}
 	if (flow != NULL) {
-		snprintf(line, sizeof(line), "open: %s, to %s from %s", ps_json_text(flow, "state"), ps_json_text(flow, "endpoint"),
-			ps_json_text(flow, "local"));
+		snprintf(line, sizeof(line), "open: %s, to %s from %s", ps_json_text(flow, "state"),
+			ps_json_text(flow, "endpoint"), ps_json_text(flow, "local"));
 		print_line(inv, "flow", line);
 	}
-	json_array_foreach(json_object_get(answer, "steps"), index, step)
-		print_line(inv, index == 0 ? "why" : "", json_string_value(step) != NULL ? json_string_value(step) : "");
+	json_array_foreach(json_object_get(answer, "steps"), index, step) print_line(
+		inv, index == 0 ? "why" : "", json_string_value(step) != NULL ? json_string_value(step) : "");
 }
 
 enum ps_cli_status
@@ -107,20 +107,21 @@ ps_cmd_explain(const struct ps_invocation *inv)
 static long long
 flows_left(struct ps_client *c, const char *key, const char *name)
 {
+	/* the list has no filter for pods: NS/POD is looked for here */
+	bool pod = strcmp(key, "endpoint") == 0 && strchr(name, '/') != NULL;
 	char path[PATH_SIZE] = "/v1/endpoints";
-	double left = 0;
 	json_t *answer, *item;
+	double left = 0;
 	size_t index;
-	int rc = ps_query_add(path, sizeof(path), key, name);
+	int rc = pod ? 0 : ps_query_add(path, sizeof(path), key, name);
 
 	if (rc == 0)
 		rc = ps_client_get(c, path, &answer);
 	if (rc < 0)
 		return rc;
-	json_array_foreach(json_object_get(answer, "items"), index, item) {
-		/* a pod's name is no filter of the list */
-		if (strcmp(key, "service") == 0 || strstr(path, "endpoint=") == NULL ||
-			strcmp(ps_json_text(item, "name"), name) == 0 || strchr(name, '/') == NULL)
+	json_array_foreach(json_object_get(answer, "items"), index, item)
+	{
+		if (!pod || strcmp(ps_json_text(item, "name"), name) == 0)
 			left += ps_json_number(item, "flows_active");
 	}
 	json_decref(answer);
@@ -156,7 +157,8 @@ enum ps_cli_status
 ps_cmd_drain(const struct ps_invocation *inv)
 {
 	const char *kind = inv->arguments[0], *ns = ps_opt(inv, "namespace");
-	bool service = strcmp(kind, "service") == 0 || strcmp(kind, "svc") == 0, undo = ps_opt_given(inv, "undo");
+	bool service = strcmp(kind, "service") == 0 || strcmp(kind, "svc") == 0,
+	     undo = ps_opt_given(inv, "undo");
 	struct ps_table_style style = ps_style(inv);
 	enum ps_cli_status status;
 	char path[PATH_SIZE], name[256];
@@ -168,7 +170,8 @@ ps_cmd_drain(const struct ps_invocation *inv)
 		return ps_usage_error(inv, "\"%s\": expected service or endpoint", kind);
 	if (undo && (ps_opt_given(inv, "wait") || ps_opt_given(inv, "timeout")))
 		return ps_usage_error(inv, "--undo goes with neither --wait nor --timeout");
-	snprintf(name, sizeof(name), "%s%s%s", service && strchr(inv->arguments[1], '/') == NULL ? (ns != NULL ? ns : "default") : "",
+	snprintf(name, sizeof(name), "%s%s%s",
+		service && strchr(inv->arguments[1], '/') == NULL ? (ns != NULL ? ns : "default") : "",
 		service && strchr(inv->arguments[1], '/') == NULL ? "/" : "", inv->arguments[1]);
 	snprintf(path, sizeof(path), "/v1/%s", undo ? "undrain" : "drain");
 	rc = ps_query_add(path, sizeof(path), service ? "service" : "endpoint", name);
@@ -187,7 +190,8 @@ ps_cmd_drain(const struct ps_invocation *inv)
 		if (ps_opt_given(inv, "json"))
 			ps_print_json(inv->out, answer);
 		else
-			ps_table_print(inv->out, drained_columns, sizeof(drained_columns) / sizeof(drained_columns[0]),
+			ps_table_print(inv->out, drained_columns,
+				sizeof(drained_columns) / sizeof(drained_columns[0]),
 				json_object_get(answer, "endpoints"), &style);
 		json_decref(answer);
 	}
@@ -217,7 +221,8 @@ ps_cmd_reload(const struct ps_invocation *inv)
 		if (ps_opt_given(inv, "json"))
 			ps_print_json(inv->out, answer);
 		else
-			fprintf(inv->out, "generation %.0f: %.0f errors, %.0f warnings\n", ps_json_number(answer, "generation"), errors,
+			fprintf(inv->out, "generation %.0f: %.0f errors, %.0f warnings\n",
+				ps_json_number(answer, "generation"), errors,
 				ps_json_number(answer, "warnings"));
 		status = errors > 0 ? PS_CLI_FAILED : PS_CLI_OK;
 		json_decref(answer);
@@ -249,12 +254,15 @@ ps_cmd_version(const struct ps_invocation *inv)
 	} else {
 		fprintf(inv->out, "penstock    %s, ABI %u\n", PS_VERSION, PS_ABI);
 		if (status != NULL)
-			fprintf(inv->out, "penstockd   %s, ABI %.0f, process %.0f\n", ps_json_text(status, "version"),
-				ps_json_number(status, "abi"), ps_json_number(status, "pid"));
+			fprintf(inv->out, "penstockd   %s, ABI %.0f, process %.0f\n",
+				ps_json_text(status, "version"), ps_json_number(status, "abi"),
+				ps_json_number(status, "pid"));
 		else
-			fprintf(inv->out, "penstockd   not running in %s\n", ps_runtime_dir(ps_opt(inv, "runtime-dir")));
+			fprintf(inv->out, "penstockd   not running in %s\n",
+				ps_runtime_dir(ps_opt(inv, "runtime-dir")));
 		if (json_is_true(ps_json_at(status, "dataplane.attached")))
-			fprintf(inv->out, "dataplane   process %.0f, generation %.0f\n", ps_json_number(status, "dataplane.pid"),
+			fprintf(inv->out, "dataplane   process %.0f, generation %.0f\n",
+				ps_json_number(status, "dataplane.pid"),
 				ps_json_number(status, "dataplane.generation"));
 	}
 	json_decref(status);

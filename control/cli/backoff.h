@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * When to start a program again that died: at once, unless it is in a crash loop. A loop is PS_BACKOFF_DEATHS lives
- * in a row that each ended within PS_BACKOFF_SHORT_MS of their start; then the wait doubles up
- * to PS_BACKOFF_MAX_MS, until a life lasts longer. Pure: the caller brings the time.
+ * When to start a program again that died: at once, unless it is in a crash loop. A loop is PS_BACKOFF_DEATHS
+ * lives in a row that each ended within PS_BACKOFF_SHORT_MS of their start; then the wait doubles up to
+ * PS_BACKOFF_MAX_MS, until a life lasts longer. Pure: the caller brings the time.
  */
 #ifndef PS_CLI_BACKOFF_H
 #define PS_CLI_BACKOFF_H
@@ -32,8 +32,9 @@ ps_backoff_died(struct ps_backoff *b, uint64_t started_ms, uint64_t died_ms)
 	if (b->short_lives < PS_BACKOFF_DEATHS)
 		return 0;
 	over = b->short_lives - PS_BACKOFF_DEATHS;
-	return over >= 6 ? PS_BACKOFF_MAX_MS :
-		PS_BACKOFF_FIRST_MS << over > PS_BACKOFF_MAX_MS ? PS_BACKOFF_MAX_MS : PS_BACKOFF_FIRST_MS << over;
+	return over >= 6                                         ? PS_BACKOFF_MAX_MS
+	       : PS_BACKOFF_FIRST_MS << over > PS_BACKOFF_MAX_MS ? PS_BACKOFF_MAX_MS
+								 : PS_BACKOFF_FIRST_MS << over;
 }
 
 #endif

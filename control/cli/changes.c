@@ -38,7 +38,8 @@ endpoint_key(char *text, size_t size, json_t *item)
 }
 
 static const char *const listener_fields[] = {"name", "service", "rejects", "source_ranges", NULL};
-static const char *const service_fields[] = {"proto", "mode", "tcp_idle_s", "udp_idle_s", "affinity_s", "probed", NULL};
+static const char *const service_fields[] = {
+	"proto", "mode", "tcp_idle_s", "udp_idle_s", "affinity_s", "probed", NULL};
 static const char *const endpoint_fields[] = {"weight", NULL};
 static const struct side listeners = {"listener", listener_fields, listener_key};
 static const struct side services = {"service", service_fields, service_key};
@@ -51,7 +52,8 @@ by_key(const struct side *side, json_t *items)
 	char key[512];
 	size_t i;
 
-	json_array_foreach(items, i, item) {
+	json_array_foreach(items, i, item)
+	{
 		/* given by default, so that a configuration that does not say is one where all are */
 		if (json_is_false(json_object_get(item, "balanced")))
 			continue;
@@ -62,14 +64,15 @@ by_key(const struct side *side, json_t *items)
 }
 
 static void
-add_change(json_t *list, const char *change, const struct side *side, const char *within, const char *name, json_t *details)
+add_change(json_t *list, const char *change, const struct side *side, const char *within, const char *name,
+	json_t *details)
 {
 	char full[1024];
 
 	snprintf(full, sizeof(full), "%s%s%s", within, within[0] != '\0' ? " " : "", name);
-	json_array_append_new(list,
-		json_pack("{s:s, s:s, s:s, s:o}", "change", change, "kind", side->kind, "name", full, "details",
-			details != NULL ? details : json_array()));
+	json_array_append_new(
+		list, json_pack("{s:s, s:s, s:s, s:o}", "change", change, "kind", side->kind, "name", full,
+			      "details", details != NULL ? details : json_array()));
 }
 
 static void
@@ -92,7 +95,8 @@ differences(const struct side *side, json_t *before, json_t *after)
 	char old[256], new[256], line[640];
 
 	for (size_t i = 0; side->fields[i] != NULL; i++) {
-		json_t *a = json_object_get(before, side->fields[i]), *b = json_object_get(after, side->fields[i]);
+		json_t *a = json_object_get(before, side->fields[i]),
+		       *b = json_object_get(after, side->fields[i]);
 
 		if (json_equal(a, b) || ((a == NULL || json_is_null(a)) && (b == NULL || json_is_null(b))))
 			continue;
@@ -120,9 +124,9 @@ all_keys(json_t *a, json_t *b, size_t *length)
 	*length = 0;
 	if (keys == NULL)
 		return NULL;
-	json_object_foreach(a, key, value)
-		keys[(*length)++] = key;
-	json_object_foreach(b, key, value) {
+	json_object_foreach(a, key, value) keys[(*length)++] = key;
+	json_object_foreach(b, key, value)
+	{
 		if (json_object_get(a, key) == NULL)
 			keys[(*length)++] = key;
 	}
@@ -150,7 +154,8 @@ compare(json_t *list, const struct side *side, const char *within, json_t *befor
 				json_decref(details);
 		}
 		if (side == &services)
-			compare(list, &endpoints, keys[i], json_object_get(old, "endpoints"), json_object_get(new, "endpoints"));
+			compare(list, &endpoints, keys[i], json_object_get(old, "endpoints"),
+				json_object_get(new, "endpoints"));
 	}
 	free(keys);
 	json_decref(a);
@@ -162,7 +167,8 @@ ps_changes(json_t *before, json_t *after)
 {
 	json_t *list = json_array();
 
-	compare(list, &listeners, "", json_object_get(before, "listeners"), json_object_get(after, "listeners"));
+	compare(list, &listeners, "", json_object_get(before, "listeners"),
+		json_object_get(after, "listeners"));
 	compare(list, &services, "", json_object_get(before, "services"), json_object_get(after, "services"));
 	return list;
 }

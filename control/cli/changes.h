@@ -6,9 +6,9 @@
 #include <jansson.h>
 
 /*
- * [{"change": "added"|"removed"|"changed", "kind": "listener"|"service"|"endpoint", "name", "details": ["mode: fullnat -> dnat"]}],
- * listeners first, then services each with its endpoints, by name. Endpoints that only drain are not compared: they
- * leave by themselves.
+ * [{"change": "added"|"removed"|"changed", "kind": "listener"|"service"|"endpoint", "name", "details":
+ * ["mode: fullnat -> dnat"]}], listeners first, then services each with its endpoints, by name. Endpoints
+ * that only drain are not compared: they leave by themselves.
  */
 json_t *ps_changes(json_t *before, json_t *after);
 

@@ -63,7 +63,8 @@ count_others(const struct ps_manifests *set)
 
 /* Conditions that say no. Those that tell of trouble say it with True. */
 static void
-add_bad_conditions(json_t *list, const struct ps_object *object, const char *part, const struct ps_conditions *conditions)
+add_bad_conditions(json_t *list, const struct ps_object *object, const char *part,
+	const struct ps_conditions *conditions)
 {
 	static const char *const trouble[] = {"Conflicted", "OverlappingTLSConfig", "PartiallyInvalid"};
 	char name[512];
@@ -76,13 +77,15 @@ add_bad_conditions(json_t *list, const struct ps_object *object, const char *par
 			bad = strcmp(c->type, trouble[t]) == 0 ? "True" : bad;
 		/* Programmed follows from the others; a headless Service is not meant to have an address */
 		if (strcmp(c->status, bad) != 0 || strcmp(c->type, "Programmed") == 0 ||
-			(object->kind == PS_KIND_SERVICE && object->service->headless && strcmp(c->reason, "NoAddress") == 0))
+			(object->kind == PS_KIND_SERVICE && object->service->headless &&
+				strcmp(c->reason, "NoAddress") == 0))
 			continue;
-		snprintf(name, sizeof(name), "%s %s%s%s%s%s", object->kind_name, object->ns, object->ns[0] != '\0' ? "/" : "", object->name,
-			part[0] != '\0' ? ", " : "", part);
+		snprintf(name, sizeof(name), "%s %s%s%s%s%s", object->kind_name, object->ns,
+			object->ns[0] != '\0' ? "/" : "", object->name, part[0] != '\0' ? ", " : "", part);
 		json_array_append_new(list,
-			json_pack("{s:s, s:s, s:i, s:s, s:s, s:s, s:s}", "object", name, "file", object->file, "line", (int)object->place.line,
-				"type", c->type, "status", c->status, "reason", c->reason, "message", c->message != NULL ? c->message : ""));
+			json_pack("{s:s, s:s, s:i, s:s, s:s, s:s, s:s}", "object", name, "file", object->file,
+				"line", (int)object->place.line, "type", c->type, "status", c->status,
+				"reason", c->reason, "message", c->message != NULL ? c->message : ""));
 	}
 }
 
@@ -131,7 +134,8 @@ bad_conditions(const struct ps_model *m)
 
 		add_bad_conditions(list, g->object, "", &g->conditions);
 		for (uint32_t l = 0; l < g->listeners; l++) {
-			snprintf(part, sizeof(part), "listener %s", g->listener[l].spec->name.s != NULL ? g->listener[l].spec->name.s : "");
+			snprintf(part, sizeof(part), "listener %s",
+				g->listener[l].spec->name.s != NULL ? g->listener[l].spec->name.s : "");
 			add_bad_conditions(list, g->object, part, &g->listener[l].conditions);
 		}
 	}
@@ -139,7 +143,8 @@ bad_conditions(const struct ps_model *m)
 		const struct ps_route_status *r = m->route_status[i];
 
 		for (uint32_t p = 0; p < r->parents; p++) {
-			snprintf(part, sizeof(part), "parent %s", r->parent[p].ref->name.s != NULL ? r->parent[p].ref->name.s : "");
+			snprintf(part, sizeof(part), "parent %s",
+				r->parent[p].ref->name.s != NULL ? r->parent[p].ref->name.s : "");
 			add_bad_conditions(list, r->object, part, &r->parent[p].conditions);
 		}
 	}
@@ -151,18 +156,19 @@ bad_conditions(const struct ps_model *m)
 }
 
 static void
-print_summary(const struct ps_invocation *inv, uint32_t served, json_t *others, const struct ps_diagnostics *d)
+print_summary(
+	const struct ps_invocation *inv, uint32_t served, json_t *others, const struct ps_diagnostics *d)
 {
 	size_t other = 0, said = 0;
 	const char *kind;
 	json_t *count;
 
-	json_object_foreach(others, kind, count)
-		other += (size_t)json_integer_value(count);
+	json_object_foreach(others, kind, count) other += (size_t)json_integer_value(count);
 	fprintf(inv->out, "%zu objects: %u served", served + other, served);
 	if (other > 0)
 		fprintf(inv->out, ", %zu of kinds not served yet: ", other);
-	json_object_foreach(others, kind, count) {
+	json_object_foreach(others, kind, count)
+	{
 		fprintf(inv->out, "%s%s", said++ > 0 ? ", " : "", kind);
 		if (json_integer_value(count) > 1)
 			fprintf(inv->out, " (%" JSON_INTEGER_FORMAT ")", json_integer_value(count));
@@ -178,8 +184,10 @@ print_foreign_classes(const struct ps_invocation *inv, const struct ps_loaded *l
 
 	for (o = ps_manifests_first(l->set, PS_KIND_GATEWAY_CLASS); o != NULL; o = ps_manifests_next(o)) {
 		if (ps_model_class(l->model, o) == NULL && o->gateway_class->controller_name.s != NULL)
-			fprintf(inv->out, "%s:%u: GatewayClass %s is another controller's; to take it over: --adopt %s\n", o->file, o->place.line,
-				o->name, o->gateway_class->controller_name.s);
+			fprintf(inv->out,
+				"%s:%u: GatewayClass %s is another controller's; to take it over: --adopt "
+				"%s\n",
+				o->file, o->place.line, o->name, o->gateway_class->controller_name.s);
 	}
 }
 
@@ -192,9 +200,9 @@ print_conditions(const struct ps_invocation *inv, json_t *conditions)
 	if (json_array_size(conditions) > 0)
 		fprintf(inv->out, "not accepted:\n");
 	json_array_foreach(conditions, index, c)
-		fprintf(inv->out, "  %s:%.0f: %s: %s is %s, %s: %s\n", ps_json_text(c, "file"), ps_json_number(c, "line"),
-			ps_json_text(c, "object"), ps_json_text(c, "type"), ps_json_text(c, "status"), ps_json_text(c, "reason"),
-			ps_json_text(c, "message"));
+		fprintf(inv->out, "  %s:%.0f: %s: %s is %s, %s: %s\n", ps_json_text(c, "file"),
+			ps_json_number(c, "line"), ps_json_text(c, "object"), ps_json_text(c, "type"),
+			ps_json_text(c, "status"), ps_json_text(c, "reason"), ps_json_text(c, "message"));
 }
 
 enum ps_cli_status
@@ -217,8 +225,9 @@ ps_cmd_check(const struct ps_invocation *inv)
 	conditions = bad_conditions(l.model);
 	status = l.diagnostics.errors > 0 ? PS_CLI_FAILED : PS_CLI_OK;
 	if (ps_opt_given(inv, "json")) {
-		json_t *all = json_pack("{s:o?, s:O, s:i, s:O, s:i, s:i}", "diagnostics", ps_diagnostics_json(&l.diagnostics), "conditions",
-			conditions, "served", (int)served, "not_served", others, "errors", (int)l.diagnostics.errors, "warnings",
+		json_t *all = json_pack("{s:o?, s:O, s:i, s:O, s:i, s:i}", "diagnostics",
+			ps_diagnostics_json(&l.diagnostics), "conditions", conditions, "served", (int)served,
+			"not_served", others, "errors", (int)l.diagnostics.errors, "warnings",
 			(int)l.diagnostics.warnings);
 
 		ps_print_json(inv->out, all);

@@ -210,12 +210,15 @@ perform(struct ps_client *c, const char *path, bool post, struct body *b)
 		return -ETIMEDOUT;
 	}
 	if (code == CURLE_COULDNT_CONNECT) {
-		snprintf(c->error, sizeof(c->error), "Penstock is not running here: nobody answers at %s", c->socket);
+		snprintf(c->error, sizeof(c->error), "Penstock is not running here: nobody answers at %s",
+			c->socket);
 		return -ENOTCONN;
 	}
 	if (code != CURLE_OK) {
 		snprintf(c->error, sizeof(c->error), "%s: %s", c->socket, curl_easy_strerror(code));
-		return code == CURLE_OUT_OF_MEMORY ? -ENOMEM : code == CURLE_GOT_NOTHING || code == CURLE_RECV_ERROR ? -ENOTCONN : -EIO;
+		return code == CURLE_OUT_OF_MEMORY                             ? -ENOMEM
+		       : code == CURLE_GOT_NOTHING || code == CURLE_RECV_ERROR ? -ENOTCONN
+									       : -EIO;
 	}
 	if (status >= 400) {
 		error_from_body(c, status, b);
@@ -236,7 +239,8 @@ exchange(struct ps_client *c, const char *path, bool post, json_t **answer)
 	if (rc == 0 && b.size > 0) {
 		*answer = json_loadb(b.data, b.size, JSON_DECODE_ANY, &where);
 		if (*answer == NULL) {
-			snprintf(c->error, sizeof(c->error), "the answer to %s is no JSON: %s", path, where.text);
+			snprintf(c->error, sizeof(c->error), "the answer to %s is no JSON: %s", path,
+				where.text);
 			rc = -EPROTO;
 		}
 	}
@@ -274,8 +278,8 @@ append_escaped(char *path, size_t size, const char *text)
 
 	for (; *text != '\0'; text++) {
 		unsigned char ch = (unsigned char)*text;
-		bool plain = (ch >= '0' && ch <= '9') || (ch >= 'a' && ch <= 'z') || (ch >= 'A' && ch <= 'Z') ||
-			strchr("-._~:", ch) != NULL;
+		bool plain = (ch >= '0' && ch <= '9') || (ch >= 'a' && ch <= 'z') ||
+			     (ch >= 'A' && ch <= 'Z') || strchr("-._~:", ch) != NULL;
 
 		if (at + 4 > size)
 			return -ENAMETOOLONG;

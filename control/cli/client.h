@@ -21,8 +21,9 @@ void ps_client_timeout(struct ps_client *c, unsigned int milliseconds);
 
 /*
  * Sends one request. On success *answer is a new reference (NULL for an empty body).
- * Returns 0; -ENOTCONN when nobody listens; -ENOENT for 404; -EHOSTDOWN for 503, no dataplane; -ETIMEDOUT; -EPROTO for an
- * answer that is no JSON; -EIO for another HTTP error. ps_client_error() says it in a sentence.
+ * Returns 0; -ENOTCONN when nobody listens; -ENOENT for 404; -EHOSTDOWN for 503, no dataplane; -ETIMEDOUT;
+ * -EPROTO for an answer that is no JSON; -EIO for another HTTP error. ps_client_error() says it in a
+ * sentence.
  */
 int ps_client_get(struct ps_client *c, const char *path, json_t **answer);
 int ps_client_post(struct ps_client *c, const char *path, json_t **answer);

@@ -69,7 +69,8 @@ ps_command_near(const char *name)
 const struct ps_option *
 ps_command_option(const struct ps_command *command, size_t index)
 {
-	const struct ps_option *lists[] = {command->options, command->json ? ps_json_option : NULL, ps_global_options};
+	const struct ps_option *lists[] = {
+		command->options, command->json ? ps_json_option : NULL, ps_global_options};
 
 	for (size_t l = 0; l < sizeof(lists) / sizeof(lists[0]); l++) {
 		for (const struct ps_option *o = lists[l]; o != NULL && o->name != NULL; o++) {
@@ -146,12 +147,13 @@ color_wanted(const struct ps_invocation *inv)
 		return true;
 	if (color != NULL && strcmp(color, "never") == 0)
 		return false;
-	return getenv("NO_COLOR") == NULL && term != NULL && strcmp(term, "dumb") != 0 && isatty(STDOUT_FILENO);
+	return getenv("NO_COLOR") == NULL && term != NULL && strcmp(term, "dumb") != 0 &&
+	       isatty(STDOUT_FILENO);
 }
 
 int
-ps_invocation_parse(struct ps_invocation *inv, const struct ps_command *command, int argc, char **argv, char *why,
-	size_t why_size)
+ps_invocation_parse(struct ps_invocation *inv, const struct ps_command *command, int argc, char **argv,
+	char *why, size_t why_size)
 {
 	struct option longs[MAX_OPTIONS + 1];
 	char shorts[2 * MAX_OPTIONS + 2] = ":";
@@ -197,7 +199,8 @@ ps_invocation_parse(struct ps_invocation *inv, const struct ps_command *command,
 		if (got >= FIRST_LONG_ONLY) {
 			o = ps_command_option(command, (size_t)(got - FIRST_LONG_ONLY));
 		} else {
-			for (size_t i = 0; (o = ps_command_option(command, i)) != NULL && o->letter != got; i++)
+			for (size_t i = 0; (o = ps_command_option(command, i)) != NULL && o->letter != got;
+				i++)
 				;
 		}
 		if (o == NULL)

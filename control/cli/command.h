@@ -23,7 +23,7 @@ enum ps_cli_status {
 };
 
 enum ps_option_type {
-	PS_OPT_FLAG,   /* takes no value */
+	PS_OPT_FLAG, /* takes no value */
 	PS_OPT_TEXT,
 	PS_OPT_PATH,   /* completed as a file or directory */
 	PS_OPT_NUMBER, /* unsigned, within min..max */
@@ -52,10 +52,10 @@ struct ps_example {
 /* What the arguments are, for completion and for the kind table. */
 enum ps_arguments {
 	PS_ARGS_NONE,
-	PS_ARGS_KIND,       /* KIND [NAME] */
-	PS_ARGS_DRAINABLE,  /* service|endpoint NAME */
-	PS_ARGS_COMMAND,    /* [COMMAND] */
-	PS_ARGS_WORD,       /* one of `argument_choices` */
+	PS_ARGS_KIND,      /* KIND [NAME] */
+	PS_ARGS_DRAINABLE, /* service|endpoint NAME */
+	PS_ARGS_COMMAND,   /* [COMMAND] */
+	PS_ARGS_WORD,      /* one of `argument_choices` */
 	PS_ARGS_PATH,
 };
 
@@ -63,16 +63,16 @@ struct ps_invocation;
 
 struct ps_command {
 	const char *name;
-	const char *group;     /* heading in `penstock help` */
-	const char *usage;     /* arguments: "KIND [NAME]", "" */
-	const char *summary;   /* one line */
-	const char *text;      /* paragraphs, separated by an empty line */
+	const char *group;               /* heading in `penstock help` */
+	const char *usage;               /* arguments: "KIND [NAME]", "" */
+	const char *summary;             /* one line */
+	const char *text;                /* paragraphs, separated by an empty line */
 	const struct ps_option *options; /* besides the global ones */
 	const struct ps_example *examples;
 	enum ps_arguments arguments;
 	const char *argument_choices;
 	unsigned int min_arguments, max_arguments;
-	bool json;             /* has --json */
+	bool json; /* has --json */
 	bool hidden;
 	enum ps_cli_status (*run)(const struct ps_invocation *inv);
 };
@@ -88,7 +88,7 @@ struct ps_invocation {
 	struct ps_value {
 		const struct ps_option *option;
 		const char *value; /* "" for a flag */
-	} *values;
+	} * values;
 	size_t values_length;
 	char **arguments;
 	unsigned int arguments_length;

@@ -26,13 +26,15 @@ put_values(FILE *out, const struct ps_command *command)
 			fprintf(out, "|-%c", o->letter);
 		fputs(") ", out);
 		if (o->type == PS_OPT_PATH)
-			fputs("COMPREPLY=($(compgen -f -- \"$word\")); compopt -o filenames 2>/dev/null", out);
+			fputs("COMPREPLY=($(compgen -f -- \"$word\")); compopt -o filenames 2>/dev/null",
+				out);
 		else if (o->type == PS_OPT_CHOICE) {
 			fputs("COMPREPLY=($(compgen -W \"", out);
 			put_spaced(out, o->choices);
 			fputs("\" -- \"$word\"))", out);
 		} else if (o->type == PS_OPT_NAME)
-			fprintf(out, "COMPREPLY=($(compgen -W \"$(_penstock_names %s)\" -- \"$word\"))", o->kind);
+			fprintf(out, "COMPREPLY=($(compgen -W \"$(_penstock_names %s)\" -- \"$word\"))",
+				o->kind);
 		else
 			fputs("COMPREPLY=()", out);
 		fputs("; return;;\n", out);
@@ -44,13 +46,17 @@ put_arguments(FILE *out, const struct ps_command *command)
 {
 	switch (command->arguments) {
 	case PS_ARGS_KIND:
-		fputs("\t\tif ((position == 0)); then COMPREPLY=($(compgen -W \"$_penstock_kinds\" -- \"$word\"))\n"
-		      "\t\telse COMPREPLY=($(compgen -W \"$(_penstock_names \"$first\")\" -- \"$word\")); fi\n",
+		fputs("\t\tif ((position == 0)); then COMPREPLY=($(compgen -W \"$_penstock_kinds\" -- "
+		      "\"$word\"))\n"
+		      "\t\telse COMPREPLY=($(compgen -W \"$(_penstock_names \"$first\")\" -- \"$word\")); "
+		      "fi\n",
 			out);
 		break;
 	case PS_ARGS_DRAINABLE:
-		fputs("\t\tif ((position == 0)); then COMPREPLY=($(compgen -W \"service endpoint\" -- \"$word\"))\n"
-		      "\t\telse COMPREPLY=($(compgen -W \"$(_penstock_names \"$first\")\" -- \"$word\")); fi\n",
+		fputs("\t\tif ((position == 0)); then COMPREPLY=($(compgen -W \"service endpoint\" -- "
+		      "\"$word\"))\n"
+		      "\t\telse COMPREPLY=($(compgen -W \"$(_penstock_names \"$first\")\" -- \"$word\")); "
+		      "fi\n",
 			out);
 		break;
 	case PS_ARGS_COMMAND:
@@ -107,7 +113,8 @@ put_value_options(FILE *out)
 void
 ps_complete_bash(FILE *out)
 {
-	fputs("# bash completion of penstock; written by `penstock completion bash`\n_penstock_commands='", out);
+	fputs("# bash completion of penstock; written by `penstock completion bash`\n_penstock_commands='",
+		out);
 	for (size_t i = 0, said = 0; i < ps_commands_length; i++) {
 		if (!ps_commands[i].hidden)
 			fprintf(out, "%s%s", said++ > 0 ? " " : "", ps_commands[i].name);
@@ -131,8 +138,10 @@ ps_complete_bash(FILE *out)
 	      "\tword=${words[cword]} before=${words[cword-1]}\n"
 	      "\tfor ((i = 1; i < cword; i++)); do\n"
 	      "\t\tif ((skip)); then skip=0; continue; fi\n"
-	      "\t\tif [[ ${words[i]} == --runtime-dir ]]; then _penstock_runtime=\"--runtime-dir ${words[i+1]}\"; fi\n"
-	      "\t\tif [[ ${words[i]} == -* ]]; then [[ $_penstock_valued == *\" ${words[i]} \"* ]] && skip=1; continue; fi\n"
+	      "\t\tif [[ ${words[i]} == --runtime-dir ]]; then _penstock_runtime=\"--runtime-dir "
+	      "${words[i+1]}\"; fi\n"
+	      "\t\tif [[ ${words[i]} == -* ]]; then [[ $_penstock_valued == *\" ${words[i]} \"* ]] && "
+	      "skip=1; continue; fi\n"
 	      "\t\tif [[ -z $command ]]; then command=${words[i]}; continue; fi\n"
 	      "\t\t((position == 0)) && first=${words[i]}\n"
 	      "\t\t((position++))\n"

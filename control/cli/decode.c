@@ -105,8 +105,8 @@ put_icmp(struct writer *w, const uint8_t *p, size_t size, bool v6, int depth)
 
 /* What follows the IP header; source and destination are printed here because ports belong to them. */
 static void
-put_l4(struct writer *w, int family, const uint8_t *src, const uint8_t *dst, uint8_t proto, const uint8_t *p, size_t size,
-	bool later_fragment, int depth)
+put_l4(struct writer *w, int family, const uint8_t *src, const uint8_t *dst, uint8_t proto, const uint8_t *p,
+	size_t size, bool later_fragment, int depth)
 {
 	bool ports = (proto == IPPROTO_TCP || proto == IPPROTO_UDP) && size >= 4 && !later_fragment;
 
@@ -146,11 +146,12 @@ put_ip4(struct writer *w, const uint8_t *p, size_t size, int depth)
 	}
 	fragment = be16(p + 6);
 	put(w, "IPv4 ");
-	put_l4(w, AF_INET, p + 12, p + 16, p[9], size > header ? p + header : p, size > header ? size - header : 0,
-		(fragment & 0x1fff) != 0, depth);
+	put_l4(w, AF_INET, p + 12, p + 16, p[9], size > header ? p + header : p,
+		size > header ? size - header : 0, (fragment & 0x1fff) != 0, depth);
 	put(w, " ttl %u", p[8]);
 	if (fragment & 0x3fff)
-		put(w, " fragment id %u offset %u%s", be16(p + 4), (fragment & 0x1fffu) * 8, fragment & 0x2000 ? " more" : "");
+		put(w, " fragment id %u offset %u%s", be16(p + 4), (fragment & 0x1fffu) * 8,
+			fragment & 0x2000 ? " more" : "");
 }
 
 static void
@@ -182,7 +183,8 @@ put_ip6(struct writer *w, const uint8_t *p, size_t size, int depth)
 		proto = next;
 	}
 	put(w, "IPv6 ");
-	put_l4(w, AF_INET6, p + 8, p + 24, proto, size > at ? p + at : p, size > at ? size - at : 0, (offset & 0xfff8) != 0, depth);
+	put_l4(w, AF_INET6, p + 8, p + 24, proto, size > at ? p + at : p, size > at ? size - at : 0,
+		(offset & 0xfff8) != 0, depth);
 	put(w, " hops %u", p[7]);
 	if (fragment)
 		put(w, " fragment offset %u%s", offset & 0xfff8u, offset & 1 ? " more" : "");

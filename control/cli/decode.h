@@ -7,8 +7,8 @@
 #include <stdint.h>
 
 /*
- * "02:..:01 > 02:..:02 IPv4 10.1.2.3:4567 > 198.51.100.10:443 TCP [S] ttl 64", tunnels and the packet inside ICMP errors
- * included. Reads nothing beyond size bytes; what is missing ends with "...". Returns text.
+ * "02:..:01 > 02:..:02 IPv4 10.1.2.3:4567 > 198.51.100.10:443 TCP [S] ttl 64", tunnels and the packet inside
+ * ICMP errors included. Reads nothing beyond size bytes; what is missing ends with "...". Returns text.
  */
 char *ps_decode_frame(const uint8_t *frame, size_t size, char *text, size_t text_size);
 

@@ -35,8 +35,8 @@ endpoints_json(const struct ps_model_service *s)
 
 		address_text(address, &e->addr);
 		json_array_append_new(list,
-			json_pack("{s:s, s:i, s:i, s:b}", "address", address, "port", (int)ntohs(e->port), "weight", (int)e->weight,
-				"balanced", (int)(i < s->balanced)));
+			json_pack("{s:s, s:i, s:i, s:b}", "address", address, "port", (int)ntohs(e->port),
+				"weight", (int)e->weight, "balanced", (int)(i < s->balanced)));
 	}
 	return list;
 }
@@ -74,18 +74,20 @@ config_of(const struct ps_model *m)
 
 		address_text(address, &l->addr);
 		json_array_append_new(listeners,
-			json_pack("{s:s, s:s, s:i, s:s, s:s?, s:b, s:o}", "name", l->name, "address", address, "port", (int)ntohs(l->port),
-				"proto", proto_name(l->proto), "service", l->service == PS_NONE ? NULL : m->service[l->service]->name, "rejects",
+			json_pack("{s:s, s:s, s:i, s:s, s:s?, s:b, s:o}", "name", l->name, "address", address,
+				"port", (int)ntohs(l->port), "proto", proto_name(l->proto), "service",
+				l->service == PS_NONE ? NULL : m->service[l->service]->name, "rejects",
 				l->kind == PS_LISTENER_REJECT, "source_ranges", ranges_json(l)));
 	}
 	for (uint32_t i = 0; i < m->services; i++) {
 		const struct ps_model_service *s = m->service[i];
 
 		json_array_append_new(services,
-			json_pack("{s:s, s:s, s:s, s:i, s:i, s:i, s:b, s:o}", "name", s->name, "proto", proto_name(s->proto), "mode",
-				s->mode < PS_MODES ? modes[s->mode] : "unknown", "tcp_idle_s", (int)s->tcp_idle_s, "udp_idle_s",
-				(int)s->udp_idle_s, "affinity_s", (int)(s->flags & PS_SERVICE_F_AFFINITY ? s->affinity_s : 0), "probed",
-				s->probe.kind != PS_PROBE_NONE, "endpoints", endpoints_json(s)));
+			json_pack("{s:s, s:s, s:s, s:i, s:i, s:i, s:b, s:o}", "name", s->name, "proto",
+				proto_name(s->proto), "mode", s->mode < PS_MODES ? modes[s->mode] : "unknown",
+				"tcp_idle_s", (int)s->tcp_idle_s, "udp_idle_s", (int)s->udp_idle_s,
+				"affinity_s", (int)(s->flags & PS_SERVICE_F_AFFINITY ? s->affinity_s : 0),
+				"probed", s->probe.kind != PS_PROBE_NONE, "endpoints", endpoints_json(s)));
 	}
 	return json_pack("{s:o, s:o}", "listeners", listeners, "services", services);
 }
@@ -96,14 +98,15 @@ print_changes(const struct ps_invocation *inv, json_t *changes)
 	json_t *c, *detail;
 	size_t index, d, counts[3] = {0};
 
-	json_array_foreach(changes, index, c) {
+	json_array_foreach(changes, index, c)
+	{
 		const char *change = ps_json_text(c, "change");
 		int which = strcmp(change, "added") == 0 ? 0 : strcmp(change, "removed") == 0 ? 1 : 2;
 		static const char *const colors[] = {"\033[32m", "\033[31m", "\033[33m"};
 
 		counts[which]++;
-		fprintf(inv->out, "%s%c %s %s%s\n", inv->color ? colors[which] : "", "+-~"[which], ps_json_text(c, "kind"),
-			ps_json_text(c, "name"), inv->color ? "\033[0m" : "");
+		fprintf(inv->out, "%s%c %s %s%s\n", inv->color ? colors[which] : "", "+-~"[which],
+			ps_json_text(c, "kind"), ps_json_text(c, "name"), inv -> color ? "\033[0m" : "");
 		json_array_foreach(json_object_get(c, "details"), d, detail)
 			fprintf(inv->out, "    %s\n", json_string_value(detail));
 	}
@@ -137,7 +140,9 @@ ps_cmd_diff(const struct ps_invocation *inv)
 		status = ps_fail("out of memory");
 	} else {
 		if (l.diagnostics.errors > 0)
-			fprintf(stderr, "penstock: the new manifests have %u errors: penstock check says where; what is broken is left out here\n",
+			fprintf(stderr,
+				"penstock: the new manifests have %u errors: penstock check says where; what "
+				"is broken is left out here\n",
 				l.diagnostics.errors);
 		wanted = config_of(l.model);
 		changes = ps_changes(running, wanted);

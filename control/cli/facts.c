@@ -124,7 +124,8 @@ on_addr(const struct nlmsghdr *message, void *arg)
 		uint16_t type = mnl_attr_get_type(attr);
 
 		if (type == IFA_LOCAL || (type == IFA_ADDRESS && f->address[0] == '\0'))
-			inet_ntop(addr->ifa_family, mnl_attr_get_payload(attr), f->address, sizeof(f->address));
+			inet_ntop(
+				addr->ifa_family, mnl_attr_get_payload(attr), f->address, sizeof(f->address));
 	}
 	return MNL_CB_OK;
 }
@@ -257,7 +258,8 @@ session_of_terminal(char *client, size_t size)
 		if (entry->ut_type != USER_PROCESS || entry->ut_addr_v6[0] == 0 ||
 			strncmp(entry->ut_line, terminal + 5, sizeof(entry->ut_line)) != 0)
 			continue;
-		found = inet_ntop(v4 ? AF_INET : AF_INET6, entry->ut_addr_v6, client, (socklen_t)size) != NULL;
+		found = inet_ntop(v4 ? AF_INET : AF_INET6, entry->ut_addr_v6, client, (socklen_t)size) !=
+			NULL;
 	}
 	endutxent();
 	return found;
@@ -328,7 +330,8 @@ pci_facts(struct gathering *g)
 		ssize_t length;
 
 		snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/class", entry->d_name);
-		if (entry->d_name[0] == '.' || !read_line(path, line, sizeof(line)) || strncmp(line, "0x0200", 6) != 0)
+		if (entry->d_name[0] == '.' || !read_line(path, line, sizeof(line)) ||
+			strncmp(line, "0x0200", 6) != 0)
 			continue;
 		snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/driver", entry->d_name);
 		length = readlink(path, driver, sizeof(driver) - 1);
@@ -358,7 +361,8 @@ relate(struct gathering *g)
 
 		if (f->master[0] == '#') {
 			other = by_index(g, atoi(f->master + 1));
-			snprintf(f->master, sizeof(f->master), "%.31s", other != NULL ? other->name : "another interface");
+			snprintf(f->master, sizeof(f->master), "%.31s",
+				other != NULL ? other->name : "another interface");
 		}
 		/* a veth's "link" is its peer, not what it stands on */
 		if (f->lower == 0 || strcmp(f->kind, "veth") == 0)
@@ -378,11 +382,14 @@ dump(struct ps_netlink *nl, uint16_t type, unsigned char family, mnl_cb_t each, 
 	struct nlmsghdr *request = ps_netlink_request(nl, type, NLM_F_DUMP);
 
 	if (type == RTM_GETLINK)
-		((struct ifinfomsg *)mnl_nlmsg_put_extra_header(request, sizeof(struct ifinfomsg)))->ifi_family = family;
+		((struct ifinfomsg *)mnl_nlmsg_put_extra_header(request, sizeof(struct ifinfomsg)))
+			->ifi_family = family;
 	else if (type == RTM_GETADDR)
-		((struct ifaddrmsg *)mnl_nlmsg_put_extra_header(request, sizeof(struct ifaddrmsg)))->ifa_family = family;
+		((struct ifaddrmsg *)mnl_nlmsg_put_extra_header(request, sizeof(struct ifaddrmsg)))
+			->ifa_family = family;
 	else
-		((struct rtmsg *)mnl_nlmsg_put_extra_header(request, sizeof(struct rtmsg)))->rtm_family = family;
+		((struct rtmsg *)mnl_nlmsg_put_extra_header(request, sizeof(struct rtmsg)))->rtm_family =
+			family;
 	return ps_netlink_talk(nl, request, each, g);
 }
 
@@ -424,5 +431,6 @@ bool
 ps_ports_in_namespace(void)
 {
 	/* a setting of the whole machine: the kernel shows it in its first network namespace alone */
-	return access("/proc/sys/net/core/somaxconn", F_OK) == 0 && access("/proc/sys/net/core/netdev_max_backlog", F_OK) != 0;
+	return access("/proc/sys/net/core/somaxconn", F_OK) == 0 &&
+	       access("/proc/sys/net/core/netdev_max_backlog", F_OK) != 0;
 }

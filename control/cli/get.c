@@ -18,7 +18,9 @@ enum ps_cli_status
 ps_client_status(const struct ps_client *c, int rc)
 {
 	fprintf(stderr, "penstock: %s\n", ps_client_error(c)[0] != '\0' ? ps_client_error(c) : strerror(-rc));
-	return rc == -ENOTCONN || rc == -EHOSTDOWN ? PS_CLI_NOT_RUNNING : rc == -ENOENT ? PS_CLI_NOT_FOUND : PS_CLI_FAILED;
+	return rc == -ENOTCONN || rc == -EHOSTDOWN ? PS_CLI_NOT_RUNNING
+	       : rc == -ENOENT                     ? PS_CLI_NOT_FOUND
+						   : PS_CLI_FAILED;
 }
 
 struct ps_client *
@@ -72,7 +74,8 @@ is(const struct ps_kind_view *view, const char *name)
 
 /* One object as Kubernetes shows it. Routes are looked for under both their kinds. */
 static int
-fetch_object(struct ps_client *c, const struct ps_kind_view *view, const char *ns, const char *name, json_t **object)
+fetch_object(struct ps_client *c, const struct ps_kind_view *view, const char *ns, const char *name,
+	json_t **object)
 {
 	static const char *const route_kinds[] = {"tcproutes", "udproutes"};
 	bool routes = is(view, "routes");
@@ -80,7 +83,8 @@ fetch_object(struct ps_client *c, const struct ps_kind_view *view, const char *n
 	int rc = -ENOENT;
 
 	/* a balanced service is named with its port, its object is not */
-	snprintf(plain, sizeof(plain), "%.*s", is(view, "services") ? (int)strcspn(name, ":/") : (int)strlen(name), name);
+	snprintf(plain, sizeof(plain), "%.*s",
+		is(view, "services") ? (int)strcspn(name, ":/") : (int)strlen(name), name);
 	for (int i = 0; rc == -ENOENT && i < (routes ? 2 : 1); i++) {
 		snprintf(path, sizeof(path), "/v1/%s", routes ? route_kinds[i] : view->name);
 		rc = view->namespaced ? ps_path_add(path, sizeof(path), ns) : 0;
@@ -94,7 +98,8 @@ fetch_object(struct ps_client *c, const struct ps_kind_view *view, const char *n
 
 /* The list, filtered by the options that the kind understands. */
 static int
-fetch_list(struct ps_client *c, const struct ps_invocation *inv, const struct ps_kind_view *view, json_t **answer)
+fetch_list(struct ps_client *c, const struct ps_invocation *inv, const struct ps_kind_view *view,
+	json_t **answer)
 {
 	static const char *const flow_filters[] = {"service", "client", "endpoint", "state", "limit"};
 	static const char *const endpoint_filters[] = {"service", "endpoint", "state"};
@@ -109,7 +114,8 @@ fetch_list(struct ps_client *c, const struct ps_invocation *inv, const struct ps
 	}
 	for (size_t i = 0; rc == 0 && endpoints && i < 3; i++) {
 		if (ps_opt(inv, endpoint_filters[i]) != NULL)
-			rc = ps_query_add(path, sizeof(path), endpoint_filters[i], ps_opt(inv, endpoint_filters[i]));
+			rc = ps_query_add(
+				path, sizeof(path), endpoint_filters[i], ps_opt(inv, endpoint_filters[i]));
 	}
 	if (rc == 0 && (endpoints || is(view, "services")) && ps_opt_given(inv, "namespace"))
 		rc = ps_query_add(path, sizeof(path), "namespace", ps_opt(inv, "namespace"));
@@ -127,7 +133,8 @@ keep_matching(const struct ps_kind_view *view, json_t *items, const char *ns, co
 		const char *item_ns = ps_json_text(item, "namespace");
 
 		if ((name != NULL && !ps_item_is(view, item, ns, name)) ||
-			(name == NULL && ns != NULL && view->namespaced && item_ns[0] != '\0' && strcmp(item_ns, ns) != 0))
+			(name == NULL && ns != NULL && view->namespaced && item_ns[0] != '\0' &&
+				strcmp(item_ns, ns) != 0))
 			json_array_remove(items, i);
 		else
 			i++;
@@ -139,11 +146,14 @@ keep_matching(const struct ps_kind_view *view, json_t *items, const char *ns, co
 static json_t *
 objects_of(struct ps_client *c, const struct ps_kind_view *view, json_t *items)
 {
-	json_t *list = json_pack("{s:s, s:s, s:[]}", "apiVersion", "v1", "kind", "List", "items"), *item, *object;
+	json_t *list = json_pack("{s:s, s:s, s:[]}", "apiVersion", "v1", "kind", "List", "items"), *item,
+	       *object;
 	size_t index;
 
-	json_array_foreach(items, index, item) {
-		if (fetch_object(c, view, ps_json_text(item, "namespace"), ps_json_text(item, "name"), &object) == 0)
+	json_array_foreach(items, index, item)
+	{
+		if (fetch_object(c, view, ps_json_text(item, "namespace"), ps_json_text(item, "name"),
+			    &object) == 0)
 			json_array_append_new(json_object_get(list, "items"), object);
 	}
 	return list;
@@ -157,7 +167,8 @@ print_names(const struct ps_invocation *inv, const struct ps_kind_view *view, js
 	json_t *item;
 	size_t index;
 
-	json_array_foreach(items, index, item) {
+	json_array_foreach(items, index, item)
+	{
 		const char *ns = ps_json_text(item, "namespace");
 
 		ps_cell(text, sizeof(text), item, &key, 0);
@@ -173,13 +184,15 @@ print_dot(FILE *out, json_t *items)
 	size_t i, e;
 
 	fprintf(out, "digraph penstock {\n\trankdir=LR;\n\tnode [shape=box, fontname=\"sans\"];\n");
-	json_array_foreach(items, i, node) {
+	json_array_foreach(items, i, node)
+	{
 		const char *name = ps_json_text(node, "name");
 		char packets[32];
 
 		ps_format_number(packets, sizeof(packets), ps_json_number(node, "packets"), PS_FORMAT_COUNT);
-		fprintf(out, "\t\"%s\" [label=\"%s\\n%s packets\\n%.1f cycles each\"%s];\n", name, name, packets,
-			ps_json_number(node, "cycles_per_packet"), ps_json_number(node, "packets") > 0 ? ", style=bold" : "");
+		fprintf(out, "\t\"%s\" [label=\"%s\\n%s packets\\n%.1f cycles each\"%s];\n", name, name,
+			packets, ps_json_number(node, "cycles_per_packet"),
+			ps_json_number(node, "packets") > 0 ? ", style=bold" : "");
 		json_array_foreach(json_object_get(node, "edges"), e, edge)
 			fprintf(out, "\t\"%s\" -> \"%s\";\n", name, json_string_value(edge));
 	}
@@ -200,8 +213,8 @@ print_value(const struct ps_invocation *inv, const char *output, json_t *value)
 }
 
 static enum ps_cli_status
-get_list(struct ps_client *c, const struct ps_invocation *inv, const struct ps_kind_view *view, const char *output,
-	const char *name)
+get_list(struct ps_client *c, const struct ps_invocation *inv, const struct ps_kind_view *view,
+	const char *output, const char *name)
 {
 	struct ps_table_style style = ps_style(inv);
 	bool value = strcmp(output, "json") == 0 || strcmp(output, "yaml") == 0;
@@ -259,7 +272,8 @@ ps_cmd_get(const struct ps_invocation *inv)
 	int rc;
 
 	if (view == NULL)
-		return ps_usage_error(inv, "\"%s\" is no kind; there are %s", inv->arguments[0], ps_kind_view_names());
+		return ps_usage_error(
+			inv, "\"%s\" is no kind; there are %s", inv->arguments[0], ps_kind_view_names());
 	if (strcmp(output, "dot") == 0 && !is(view, "graph"))
 		return ps_usage_error(inv, "-o dot is for graph only");
 	if (ps_opt_given(inv, "namespace") && ps_opt_given(inv, "all-namespaces"))
@@ -328,13 +342,17 @@ print_status(const struct ps_invocation *inv, json_t *object)
 	size_t index;
 
 	print_conditions(inv, "Conditions", ps_json_at(object, "status.conditions"));
-	json_array_foreach(ps_json_at(object, "status.listeners"), index, one) {
-		snprintf(title, sizeof(title), "Listener %s, %.0f routes", ps_json_text(one, "name"), ps_json_number(one, "attachedRoutes"));
+	json_array_foreach(ps_json_at(object, "status.listeners"), index, one)
+	{
+		snprintf(title, sizeof(title), "Listener %s, %.0f routes", ps_json_text(one, "name"),
+			ps_json_number(one, "attachedRoutes"));
 		print_conditions(inv, title, json_object_get(one, "conditions"));
 	}
-	json_array_foreach(ps_json_at(object, "status.parents"), index, one) {
+	json_array_foreach(ps_json_at(object, "status.parents"), index, one)
+	{
 		snprintf(title, sizeof(title), "Parent %s%s%s%s%s", ps_json_text(one, "parentRef.namespace"),
-			ps_json_text(one, "parentRef.namespace")[0] != '\0' ? "/" : "", ps_json_text(one, "parentRef.name"),
+			ps_json_text(one, "parentRef.namespace")[0] != '\0' ? "/" : "",
+			ps_json_text(one, "parentRef.name"),
 			ps_json_text(one, "parentRef.sectionName")[0] != '\0' ? ", listener " : "",
 			ps_json_text(one, "parentRef.sectionName"));
 		print_conditions(inv, title, json_object_get(one, "conditions"));
@@ -343,8 +361,8 @@ print_status(const struct ps_invocation *inv, json_t *object)
 
 /* A list that belongs to the object: endpoints of a service, flows of an endpoint. */
 static void
-print_related(struct ps_client *c, const struct ps_invocation *inv, const char *kind, const char *key, const char *value,
-	unsigned int limit)
+print_related(struct ps_client *c, const struct ps_invocation *inv, const char *kind, const char *key,
+	const char *value, unsigned int limit)
 {
 	const struct ps_kind_view *view = ps_kind_view_find(kind);
 	struct ps_table_style style = ps_style(inv);
@@ -355,20 +373,23 @@ print_related(struct ps_client *c, const struct ps_invocation *inv, const char *
 	snprintf(path, sizeof(path), "/v1/%s", kind);
 	snprintf(number, sizeof(number), "%u", limit);
 	if (ps_query_add(path, sizeof(path), key, value) < 0 ||
-		(limit > 0 && ps_query_add(path, sizeof(path), "limit", number) < 0) || ps_client_get(c, path, &answer) < 0)
+		(limit > 0 && ps_query_add(path, sizeof(path), "limit", number) < 0) ||
+		ps_client_get(c, path, &answer) < 0)
 		return;
 	if (json_array_size(json_object_get(answer, "items")) > 0) {
 		if (view->derive != NULL)
 			view->derive(answer);
 		fprintf(inv->out, "\n%c%s%s\n", kind[0] - 'a' + 'A', kind + 1,
 			json_is_true(json_object_get(answer, "truncated")) ? ", the first" : "");
-		ps_table_print(inv->out, view->columns, view->columns_length, json_object_get(answer, "items"), &style);
+		ps_table_print(inv->out, view->columns, view->columns_length,
+			json_object_get(answer, "items"), &style);
 	}
 	json_decref(answer);
 }
 
 static void
-describe_item(struct ps_client *c, const struct ps_invocation *inv, const struct ps_kind_view *view, json_t *item)
+describe_item(
+	struct ps_client *c, const struct ps_invocation *inv, const struct ps_kind_view *view, json_t *item)
 {
 	static const struct ps_column place = {"", ".", PS_FORMAT_PLACE, false};
 	char text[128];
@@ -395,9 +416,11 @@ ps_cmd_describe(const struct ps_invocation *inv)
 	int rc;
 
 	if (view == NULL)
-		return ps_usage_error(inv, "\"%s\" is no kind; there are %s", inv->arguments[0], ps_kind_view_names());
+		return ps_usage_error(
+			inv, "\"%s\" is no kind; there are %s", inv->arguments[0], ps_kind_view_names());
 	if (view->single)
-		return ps_usage_error(inv, "there is but one %s: penstock get %s -o yaml", view->name, view->name);
+		return ps_usage_error(
+			inv, "there is but one %s: penstock get %s -o yaml", view->name, view->name);
 	c = ps_client_open(inv);
 	if (c == NULL)
 		return PS_CLI_FAILED;
@@ -423,7 +446,8 @@ ps_cmd_describe(const struct ps_invocation *inv)
 	} else {
 		if (view->derive != NULL)
 			view->derive(answer);
-		json_array_foreach(items, index, item) {
+		json_array_foreach(items, index, item)
+		{
 			if (index > 0)
 				fputc('\n', inv->out);
 			describe_item(c, inv, view, item);
@@ -453,12 +477,14 @@ ps_cmd_complete_names(const struct ps_invocation *inv)
 	ps_client_timeout(c, 1000);
 	snprintf(path, sizeof(path), "/v1/%s", view->name);
 	if (ps_client_get(c, path, &answer) == 0) {
-		json_array_foreach(json_object_get(answer, "items"), index, item) {
+		json_array_foreach(json_object_get(answer, "items"), index, item)
+		{
 			const char *ns = ps_json_text(item, "namespace");
 
 			ps_cell(text, sizeof(text), item, &key, 0);
 			fprintf(inv->out, "%s%s%s\n", view->namespaced && strchr(text, '/') == NULL ? ns : "",
-				view->namespaced && strchr(text, '/') == NULL && ns[0] != '\0' ? "/" : "", text);
+				view->namespaced && strchr(text, '/') == NULL && ns[0] != '\0' ? "/" : "",
+				text);
 		}
 		json_decref(answer);
 	}

@@ -22,7 +22,8 @@ wrap(FILE *out, const char *text, unsigned int indent)
 			fputc('\n', out);
 			at = 0;
 		}
-		at += (unsigned int)fprintf(out, "%*s%.*s", at == 0 ? (int)indent : 1, "", (int)word, text) - (at == 0 ? indent : 0);
+		at += (unsigned int)fprintf(out, "%*s%.*s", at == 0 ? (int)indent : 1, "", (int)word, text) -
+		      (at == 0 ? indent : 0);
 		text += word;
 		if (text[0] == '\n' && text[1] == '\n') {
 			fputs("\n\n", out);
@@ -38,7 +39,8 @@ ps_help_all(FILE *out)
 {
 	const char *group = "";
 
-	fprintf(out, "usage: penstock COMMAND [OPTION ...]\n\nPenstock balances TCP and UDP at line rate from Kubernetes manifests.\n");
+	fprintf(out, "usage: penstock COMMAND [OPTION ...]\n\nPenstock balances TCP and UDP at line rate "
+		     "from Kubernetes manifests.\n");
 	for (size_t i = 0; i < ps_commands_length; i++) {
 		const struct ps_command *c = &ps_commands[i];
 
@@ -50,7 +52,8 @@ ps_help_all(FILE *out)
 		fprintf(out, "  %-12s%s\n", c->name, c->summary);
 	}
 	fprintf(out, "\nHelp on a command: penstock help COMMAND. First steps: penstock run -f manifests/\n"
-		     "Exit codes: 0 done, 1 failed or found problems, 2 wrong usage, 3 not running, 4 not found.\n");
+		     "Exit codes: 0 done, 1 failed or found problems, 2 wrong usage, 3 not running, 4 not "
+		     "found.\n");
 }
 
 static void
@@ -60,8 +63,10 @@ help_option(FILE *out, const struct ps_option *o)
 
 	if (o->letter != 0)
 		snprintf(letter, sizeof(letter), "-%c, ", o->letter);
-	snprintf(left, sizeof(left), "%s--%s%s%s", letter, o->name, o->value != NULL ? " " : "", o->value != NULL ? o->value : "");
-	fprintf(out, "  %-34s%s%s", left, strlen(left) > 33 ? "\n                                    " : "", o->help);
+	snprintf(left, sizeof(left), "%s--%s%s%s", letter, o->name, o->value != NULL ? " " : "",
+		o->value != NULL ? o->value : "");
+	fprintf(out, "  %-34s%s%s", left, strlen(left) > 33 ? "\n                                    " : "",
+		o->help);
 	if (o->type == PS_OPT_CHOICE)
 		fprintf(out, " (%s)", o->choices);
 	if (o->type == PS_OPT_NUMBER)
@@ -84,7 +89,8 @@ ps_help_command(FILE *out, const struct ps_command *command)
 {
 	const struct ps_option *o;
 
-	fprintf(out, "usage: penstock %s%s%s [OPTION ...]\n\n", command->name, command->usage[0] != '\0' ? " " : "", command->usage);
+	fprintf(out, "usage: penstock %s%s%s [OPTION ...]\n\n", command->name,
+		command->usage[0] != '\0' ? " " : "", command->usage);
 	fprintf(out, "%c%s.\n\n", command->summary[0] - 'a' + 'A', command->summary + 1);
 	wrap(out, command->text, 0);
 	fprintf(out, "\nOptions:\n");
@@ -129,7 +135,8 @@ ps_cmd_gen_man(const struct ps_invocation *inv)
 	return rc < 0 ? ps_fail("%s: %s", inv->arguments[0], strerror(-rc)) : PS_CLI_OK;
 }
 
-/* Fields whose name holds the word, with the lines below each. A field stands two columns in, what belongs to it further. */
+/* Fields whose name holds the word, with the lines below each. A field stands two columns in, what belongs to
+ * it further. */
 static size_t
 print_matching(FILE *out, char *text, const char *word)
 {
@@ -151,7 +158,7 @@ print_matching(FILE *out, char *text, const char *word)
 enum ps_cli_status
 ps_cmd_fields(const struct ps_invocation *inv)
 {
-	void (*print)(enum ps_reference what, FILE *out) =
+	void (*print)(enum ps_reference what, FILE * out) =
 		ps_opt_given(inv, "markdown") ? ps_reference_markdown : ps_reference_text;
 	size_t size, found = 1;
 	char *text = NULL;

@@ -26,7 +26,7 @@ struct ps_hostnet {
 	struct ps_netlink nl;
 	struct route *routes; /* sorted by vip */
 	size_t length;
-	int index;            /* of the TAP when it was configured; another one: configure again */
+	int index; /* of the TAP when it was configured; another one: configure again */
 };
 
 int
@@ -84,7 +84,8 @@ ps_hostnet_has_ipv6(void)
 }
 
 struct ps_hostnet *
-ps_hostnet_new(const char *tap, const char *kernel4, const char *gateway4, const char *kernel6, const char *gateway6)
+ps_hostnet_new(
+	const char *tap, const char *kernel4, const char *gateway4, const char *kernel6, const char *gateway6)
 {
 	struct ps_hostnet *h = calloc(1, sizeof(*h));
 
@@ -236,7 +237,8 @@ on_gateway(const struct nlmsghdr *message, void *arg)
 
 	mnl_attr_for_each(attr, message, sizeof(struct rtmsg))
 	{
-		if (mnl_attr_get_type(attr) == RTA_GATEWAY && mnl_attr_get_payload_len(attr) == search->size &&
+		if (mnl_attr_get_type(attr) == RTA_GATEWAY &&
+			mnl_attr_get_payload_len(attr) == search->size &&
 			memcmp(mnl_attr_get_payload(attr), search->address, search->size) == 0)
 			search->found = true;
 	}
@@ -343,7 +345,8 @@ configure(struct ps_hostnet *h, int *rc)
 }
 
 int
-ps_hostnet_apply(struct ps_hostnet *h, const char *const *vips, size_t length, void (*say)(const char *sentence))
+ps_hostnet_apply(
+	struct ps_hostnet *h, const char *const *vips, size_t length, void (*say)(const char *sentence))
 {
 	int rc = 0, changed;
 	size_t kept = 0;
@@ -367,7 +370,8 @@ ps_hostnet_apply(struct ps_hostnet *h, const char *const *vips, size_t length, v
 			char sentence[192];
 
 			if (no != NULL) {
-				snprintf(sentence, sizeof(sentence), "no route to the VIP %s: it %s", r->vip, no);
+				snprintf(sentence, sizeof(sentence), "no route to the VIP %s: it %s", r->vip,
+					no);
 				r->refused = true;
 				say(sentence);
 			} else {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The keeper cleans up after a supervisor that was killed. PR_SET_PDEATHSIG alone does not do: a child that changes its
- * user loses it, and nobody would remove the TAP. It is a small process at the other end of a socket; when the socket
- * closes without a goodbye, it ends the programs and removes the TAP.
+ * The keeper cleans up after a supervisor that was killed. PR_SET_PDEATHSIG alone does not do: a child that
+ * changes its user loses it, and nobody would remove the TAP. It is a small process at the other end of a
+ * socket; when the socket closes without a goodbye, it ends the programs and removes the TAP.
  */
 #ifndef PS_CLI_KEEPER_H
 #define PS_CLI_KEEPER_H

@@ -219,12 +219,17 @@ derive_workers(json_t *answer)
 	json_t *w;
 	size_t i;
 
-	json_array_foreach(json_object_get(answer, "items"), i, w) {
+	json_array_foreach(json_object_get(answer, "items"), i, w)
+	{
 		set_number(w, "busy", ratio(ps_json_number(w, "busy_cycles"), ps_json_number(w, "cycles")));
-		set_number(w, "cycles_per_packet", ratio(ps_json_number(w, "busy_cycles"), ps_json_number(w, "rx_packets")));
-		set_number(w, "flows_evicted", ps_json_number(w, "flow_v4.evicted") + ps_json_number(w, "flow_v6.evicted"));
-		set_number(w, "flows_refused", ps_json_number(w, "flow_v4.refused") + ps_json_number(w, "flow_v6.refused"));
-		set_number(w, "flows_restored", ps_json_number(w, "flow_v4.restored") + ps_json_number(w, "flow_v6.restored"));
+		set_number(w, "cycles_per_packet",
+			ratio(ps_json_number(w, "busy_cycles"), ps_json_number(w, "rx_packets")));
+		set_number(w, "flows_evicted",
+			ps_json_number(w, "flow_v4.evicted") + ps_json_number(w, "flow_v6.evicted"));
+		set_number(w, "flows_refused",
+			ps_json_number(w, "flow_v4.refused") + ps_json_number(w, "flow_v6.refused"));
+		set_number(w, "flows_restored",
+			ps_json_number(w, "flow_v4.restored") + ps_json_number(w, "flow_v6.restored"));
 	}
 }
 
@@ -244,10 +249,12 @@ derive_ports(json_t *answer)
 	json_t *p;
 	size_t i;
 
-	json_array_foreach(json_object_get(answer, "items"), i, p) {
+	json_array_foreach(json_object_get(answer, "items"), i, p)
+	{
 		double mbps = ps_json_number(p, "speed_mbps");
 
-		json_object_set_new(p, "link", json_string(json_is_true(json_object_get(p, "link_up")) ? "up" : "down"));
+		json_object_set_new(
+			p, "link", json_string(json_is_true(json_object_get(p, "link_up")) ? "up" : "down"));
 		if (mbps > 0 && mbps < UINT32_MAX)
 			set_number(p, "speed_bps", mbps * 1e6);
 	}
@@ -259,28 +266,39 @@ derive_graph(json_t *answer)
 	json_t *n;
 	size_t i;
 
-	json_array_foreach(json_object_get(answer, "items"), i, n)
-		set_number(n, "packets_per_call", ratio(ps_json_number(n, "packets"), ps_json_number(n, "calls")));
+	json_array_foreach(json_object_get(answer, "items"), i, n) set_number(
+		n, "packets_per_call", ratio(ps_json_number(n, "packets"), ps_json_number(n, "calls")));
 }
 
 const struct ps_kind_view ps_kind_views[] = {
-	{"gateways", "gateway|gw", "Gateways, their addresses and listeners", COLUMNS(gateway_columns), "name", true, true, false, NULL},
-	{"routes", "route", "TCPRoutes and UDPRoutes", COLUMNS(route_columns), "name", true, true, false, NULL},
+	{"gateways", "gateway|gw", "Gateways, their addresses and listeners", COLUMNS(gateway_columns),
+		"name", true, true, false, NULL},
+	{"routes", "route", "TCPRoutes and UDPRoutes", COLUMNS(route_columns), "name", true, true, false,
+		NULL},
 	{"tcproutes", "tcproute", "TCPRoutes", COLUMNS(route_columns), "name", true, true, false, NULL},
 	{"udproutes", "udproute", "UDPRoutes", COLUMNS(route_columns), "name", true, true, false, NULL},
-	{"services", "service|svc", "what is balanced: ports of Services and rules of routes", COLUMNS(service_columns), "name", true,
-		true, false, NULL},
-	{"endpoints", "endpoint|ep", "endpoints: health, drain, flows", COLUMNS(endpoint_columns), ".", false, false, false, NULL},
-	{"flows", "flow", "flows that are open now", COLUMNS(flow_columns), "client", false, false, false, derive_flows},
-	{"ports", "port", "ports: link, queues, what the device can, packets", COLUMNS(port_columns), "name", false, false, false,
-		derive_ports},
-	{"workers", "worker", "workers: load, flows, hand-overs", COLUMNS(worker_columns), "worker", false, false, false, derive_workers},
-	{"drops", "drop|exits", "every way packets left the pipeline", COLUMNS(drop_columns), "name", false, false, false, NULL},
-	{"graph", "stages", "stages: packets and cycles", COLUMNS(graph_columns), "name", false, false, false, derive_graph},
-	{"neighbours", "neighbour|neighbors|neighbor", "next hops", COLUMNS(neighbour_columns), "address", false, false, false, NULL},
-	{"gatewayclasses", "gatewayclass|gc", "GatewayClasses", COLUMNS(class_columns), "name", true, false, false, NULL},
-	{"objects", "object", "all objects in the manifests, served or not", COLUMNS(object_columns), "name", false, true, false, NULL},
-	{"status", "", "the running Penstock as a whole", COLUMNS(status_columns), "pid", false, false, true, NULL},
+	{"services", "service|svc", "what is balanced: ports of Services and rules of routes",
+		COLUMNS(service_columns), "name", true, true, false, NULL},
+	{"endpoints", "endpoint|ep", "endpoints: health, drain, flows", COLUMNS(endpoint_columns), ".", false,
+		false, false, NULL},
+	{"flows", "flow", "flows that are open now", COLUMNS(flow_columns), "client", false, false, false,
+		derive_flows},
+	{"ports", "port", "ports: link, queues, what the device can, packets", COLUMNS(port_columns), "name",
+		false, false, false, derive_ports},
+	{"workers", "worker", "workers: load, flows, hand-overs", COLUMNS(worker_columns), "worker", false,
+		false, false, derive_workers},
+	{"drops", "drop|exits", "every way packets left the pipeline", COLUMNS(drop_columns), "name", false,
+		false, false, NULL},
+	{"graph", "stages", "stages: packets and cycles", COLUMNS(graph_columns), "name", false, false, false,
+		derive_graph},
+	{"neighbours", "neighbour|neighbors|neighbor", "next hops", COLUMNS(neighbour_columns), "address",
+		false, false, false, NULL},
+	{"gatewayclasses", "gatewayclass|gc", "GatewayClasses", COLUMNS(class_columns), "name", true, false,
+		false, NULL},
+	{"objects", "object", "all objects in the manifests, served or not", COLUMNS(object_columns), "name",
+		false, true, false, NULL},
+	{"status", "", "the running Penstock as a whole", COLUMNS(status_columns), "pid", false, false, true,
+		NULL},
 };
 const size_t ps_kind_views_length = sizeof(ps_kind_views) / sizeof(ps_kind_views[0]);
 
@@ -312,7 +330,8 @@ ps_kind_view_names(void)
 	size_t at = 0;
 
 	for (size_t i = 0; at == 0 || i < ps_kind_views_length; i++)
-		at += (size_t)snprintf(names + at, sizeof(names) - at, "%s%s", i > 0 ? ", " : "", ps_kind_views[i].name);
+		at += (size_t)snprintf(
+			names + at, sizeof(names) - at, "%s%s", i > 0 ? ", " : "", ps_kind_views[i].name);
 	return names;
 }
 
@@ -330,12 +349,14 @@ ps_item_is(const struct ps_kind_view *view, json_t *item, const char *ns, const 
 	if (strcmp(text, name) == 0)
 		return true;
 	if (strcmp(view->name, "endpoints") == 0)
-		return strcmp(ps_json_text(item, "address"), name) == 0 || strcmp(ps_json_text(item, "name"), name) == 0;
+		return strcmp(ps_json_text(item, "address"), name) == 0 ||
+		       strcmp(ps_json_text(item, "name"), name) == 0;
 	if (strcmp(view->name, "services") == 0) {
 		/* "ns/name:port" also answers to "ns/name", "name" and "name:port" */
 		const char *plain = slash == NULL && strchr(text, '/') != NULL ? strchr(text, '/') + 1 : text;
 
-		return strncmp(plain, name, length) == 0 && (plain[length] == '\0' || plain[length] == ':' || plain[length] == '/');
+		return strncmp(plain, name, length) == 0 &&
+		       (plain[length] == '\0' || plain[length] == ':' || plain[length] == '/');
 	}
 	snprintf(qualified, sizeof(qualified), "%s/%s", item_ns, text);
 	return slash != NULL && strcmp(qualified, name) == 0;

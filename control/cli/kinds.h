@@ -6,15 +6,15 @@
 #include "control/cli/table.h"
 
 struct ps_kind_view {
-	const char *name;     /* plural, as in the admin API's path */
-	const char *aliases;  /* "service|svc" */
+	const char *name;    /* plural, as in the admin API's path */
+	const char *aliases; /* "service|svc" */
 	const char *summary;
 	const struct ps_column *columns;
 	size_t columns_length;
-	const char *key;      /* path of what `-o name` prints, besides namespace */
-	bool kubernetes;      /* single objects can be asked for, with status */
+	const char *key; /* path of what `-o name` prints, besides namespace */
+	bool kubernetes; /* single objects can be asked for, with status */
 	bool namespaced;
-	bool single;          /* no list: one object */
+	bool single;                    /* no list: one object */
 	void (*derive)(json_t *answer); /* adds computed members to the items, for tables; NULL: none */
 };
 

@@ -9,8 +9,8 @@
 struct ps_loaded {
 	struct ps_manifests *set;
 	struct ps_resolver *resolver;
-	const struct ps_model *model;         /* the resolver's */
-	struct ps_diagnostics diagnostics;    /* of reading and resolving, sorted */
+	const struct ps_model *model;      /* the resolver's */
+	struct ps_diagnostics diagnostics; /* of reading and resolving, sorted */
 };
 
 /* By the options --filename, --strict, --adopt of the invocation. 0 or -ENOMEM; clear in both cases. */

@@ -12,12 +12,14 @@ unknown_command(const char *name)
 {
 	const struct ps_command *near = ps_command_near(name);
 
-	fprintf(stderr, "penstock: there is no command \"%s\"%s%s%s; try: penstock help\n", name, near != NULL ? ", did you mean " : "",
-		near != NULL ? near->name : "", near != NULL ? "?" : "");
+	fprintf(stderr, "penstock: there is no command \"%s\"%s%s%s; try: penstock help\n", name,
+		near != NULL ? ", did you mean " : "", near != NULL ? near->name : "",
+		near != NULL ? "?" : "");
 	return PS_CLI_USAGE;
 }
 
-/* `penstock --runtime-dir D get x` reads as `penstock get x --runtime-dir D`. Returns the command's index in argv. */
+/* `penstock --runtime-dir D get x` reads as `penstock get x --runtime-dir D`. Returns the command's index in
+ * argv. */
 static int
 find_command(int argc, char **argv)
 {
@@ -26,7 +28,8 @@ find_command(int argc, char **argv)
 	while (at < argc && argv[at][0] == '-') {
 		bool valued = strcmp(argv[at], "--runtime-dir") == 0 || strcmp(argv[at], "--color") == 0;
 
-		if (!valued && strncmp(argv[at], "--runtime-dir=", 14) != 0 && strncmp(argv[at], "--color=", 8) != 0)
+		if (!valued && strncmp(argv[at], "--runtime-dir=", 14) != 0 &&
+			strncmp(argv[at], "--color=", 8) != 0)
 			break;
 		at += valued ? 2 : 1;
 	}

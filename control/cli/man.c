@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Manual pages from the command table: penstock(1), penstock-COMMAND(1), and the two programs' own in section 8. */
+/* Manual pages from the command table: penstock(1), penstock-COMMAND(1), and the two programs' own in
+ * section 8. */
 #include <ctype.h>
 #include <errno.h>
 #include <limits.h>
@@ -47,7 +48,8 @@ put_title(FILE *out, const char *name, int section, const char *summary)
 {
 	fputs(".\\\" SPDX-License-Identifier: Apache-2.0\n.TH ", out);
 	put_upper(out, name);
-	fprintf(out, " %d \"\" \"Penstock %s\" \"Penstock manual\"\n.nh\n.ad l\n.SH NAME\n", section, PS_VERSION);
+	fprintf(out, " %d \"\" \"Penstock %s\" \"Penstock manual\"\n.nh\n.ad l\n.SH NAME\n", section,
+		PS_VERSION);
 	put(out, name);
 	fputs(" \\- ", out);
 	put(out, summary);
@@ -77,7 +79,8 @@ put_option(FILE *out, const struct ps_option *o)
 		fputs(".", out);
 	}
 	if (o->type == PS_OPT_NUMBER)
-		fprintf(out, " A number from %llu to %llu.", (unsigned long long)o->min, (unsigned long long)o->max);
+		fprintf(out, " A number from %llu to %llu.", (unsigned long long)o->min,
+			(unsigned long long)o->max);
 	if (o->fallback != NULL) {
 		fputs(" Default: ", out);
 		put(out, o->fallback);
@@ -95,7 +98,8 @@ put_exit_codes(FILE *out)
 	      ".TP\n\\fB0\\fR\nDone.\n"
 	      ".TP\n\\fB1\\fR\nIt failed, or it found problems.\n"
 	      ".TP\n\\fB2\\fR\nThe command line is wrong.\n"
-	      ".TP\n\\fB3\\fR\nNo Penstock answers in the runtime directory, or no dataplane is attached to it.\n"
+	      ".TP\n\\fB3\\fR\nNo Penstock answers in the runtime directory, or no dataplane is attached to "
+	      "it.\n"
 	      ".TP\n\\fB4\\fR\nThe object does not exist.\n",
 		out);
 }
@@ -104,8 +108,10 @@ static void
 put_environment(FILE *out)
 {
 	fputs(".SH ENVIRONMENT\n"
-	      ".TP\n\\fBPENSTOCK_RUNTIME_DIR\\fR\nThe runtime directory, when \\fB\\-\\-runtime\\-dir\\fR is not given.\n"
-	      ".TP\n\\fBNO_COLOR\\fR\nWhen set, output is not colored unless \\fB\\-\\-color always\\fR asks for it.\n",
+	      ".TP\n\\fBPENSTOCK_RUNTIME_DIR\\fR\nThe runtime directory, when \\fB\\-\\-runtime\\-dir\\fR is "
+	      "not given.\n"
+	      ".TP\n\\fBNO_COLOR\\fR\nWhen set, output is not colored unless \\fB\\-\\-color always\\fR asks "
+	      "for it.\n",
 		out);
 }
 
@@ -113,10 +119,13 @@ static void
 put_files(FILE *out)
 {
 	fputs(".SH FILES\n"
-	      ".TP\n\\fI" PS_RUNTIME_DIR "/" PS_ADMIN_SOCKET "\\fR\nWhere \\fBpenstockd\\fR answers: HTTP with JSON.\n"
+	      ".TP\n\\fI" PS_RUNTIME_DIR "/" PS_ADMIN_SOCKET
+	      "\\fR\nWhere \\fBpenstockd\\fR answers: HTTP with JSON.\n"
 	      ".TP\n\\fI" PS_RUNTIME_DIR "/" PS_CONTROL_SOCKET "\\fR\nWhere the dataplane attaches.\n"
-	      ".TP\n\\fI" PS_RUNTIME_DIR "/dataplane.yaml\\fR\nThe Dataplane document that \\fBpenstock run\\fR made.\n"
-	      ".TP\n\\fI" PS_STATE_DIR "/" PS_SNAPSHOT_FILE "\\fR\nThe last configuration that the dataplane accepted.\n",
+	      ".TP\n\\fI" PS_RUNTIME_DIR
+	      "/dataplane.yaml\\fR\nThe Dataplane document that \\fBpenstock run\\fR made.\n"
+	      ".TP\n\\fI" PS_STATE_DIR "/" PS_SNAPSHOT_FILE
+	      "\\fR\nThe last configuration that the dataplane accepted.\n",
 		out);
 }
 
@@ -175,7 +184,8 @@ write_command(const char *directory, const struct ps_command *c)
 	}
 	put_exit_codes(out);
 	put_environment(out);
-	fputs(".SH SEE ALSO\n\\fBpenstock\\fR(1), \\fBpenstockd\\fR(8), \\fBpenstock\\-dataplane\\fR(8)\n", out);
+	fputs(".SH SEE ALSO\n\\fBpenstock\\fR(1), \\fBpenstockd\\fR(8), \\fBpenstock\\-dataplane\\fR(8)\n",
+		out);
 	return finish(out);
 }
 
@@ -188,8 +198,10 @@ write_overview(const char *directory)
 		return -errno;
 	put_title(out, "penstock", 1, "run and watch the Penstock gateway");
 	fputs(".SH SYNOPSIS\n\\fBpenstock\\fR \\fICOMMAND\\fR [\\fIOPTION\\fR ...]\n.SH DESCRIPTION\n"
-	      "Penstock balances TCP and UDP in userspace at line rate, from the Kubernetes manifests that a platform team already has. "
-	      "\\fBpenstock run\\fR starts it; the other commands check manifests and look at what runs. Each command has a page of its "
+	      "Penstock balances TCP and UDP in userspace at line rate, from the Kubernetes manifests that a "
+	      "platform team already has. "
+	      "\\fBpenstock run\\fR starts it; the other commands check manifests and look at what runs. "
+	      "Each command has a page of its "
 	      "own.\n.SH COMMANDS\n",
 		out);
 	for (size_t i = 0; i < ps_commands_length; i++) {
@@ -206,7 +218,8 @@ write_overview(const char *directory)
 	put_files(out);
 	fputs(".SH EXAMPLES\n.TP\n\\fBpenstock run \\-f manifests/\\fR\nServe them on ports found or made.\n"
 	      ".TP\n\\fBpenstock get endpoints\\fR\nWho is up.\n"
-	      ".SH SEE ALSO\n\\fBpenstockd\\fR(8), \\fBpenstock\\-dataplane\\fR(8), \\fBpenstock\\-loadgen\\fR(1)\n",
+	      ".SH SEE ALSO\n\\fBpenstockd\\fR(8), \\fBpenstock\\-dataplane\\fR(8), "
+	      "\\fBpenstock\\-loadgen\\fR(1)\n",
 		out);
 	return finish(out);
 }
@@ -219,28 +232,40 @@ struct daemon_page {
 
 static const struct daemon_page daemon_pages[] = {
 	{"penstockd", "the control plane of Penstock", "\\-f PATH [OPTION ...]",
-		"Reads manifests, checks and resolves them, compiles them into a snapshot and hands it to the dataplane, which "
-		"attaches on dataplane.sock in the runtime directory. Watches the files: a change is live within milliseconds, on all workers or "
-		"none. Answers on admin.sock: see penstock(1).\n\n"
-		"It may be killed and restarted at any time: the dataplane goes on with what it has, and penstockd finds endpoint state and "
-		"numbering where it left them. A broken manifest is refused and named; what runs stays.",
-		{{"runtime-dir", 0, PS_OPT_PATH, .value = "DIR", .fallback = PS_RUNTIME_DIR, .help = "sockets and shared tables"},
-			{"state-dir", 0, PS_OPT_PATH, .value = "DIR", .fallback = PS_STATE_DIR, .help = "what outlives a reboot"},
-			{"filename", 'f', PS_OPT_PATH, true, .value = "PATH", .help = "manifests: a file, or a directory with all below it"},
-			{"adopt", 0, PS_OPT_TEXT, true, .value = "CONTROLLER", .help = "serve GatewayClasses of this controllerName too"},
+		"Reads manifests, checks and resolves them, compiles them into a snapshot and hands it to "
+		"the dataplane, which attaches on dataplane.sock in the runtime directory. Watches the "
+		"files: a change is live within milliseconds, on all workers or none. Answers on "
+		"admin.sock: see penstock(1).\n\n"
+		"It may be killed and restarted at any time: the dataplane goes on with what it has, and "
+		"penstockd finds endpoint state and numbering where it left them. A broken manifest is "
+		"refused and named; what runs stays.",
+		{{"runtime-dir", 0, PS_OPT_PATH, .value = "DIR", .fallback = PS_RUNTIME_DIR,
+			 .help = "sockets and shared tables"},
+			{"state-dir", 0, PS_OPT_PATH, .value = "DIR", .fallback = PS_STATE_DIR,
+				.help = "what outlives a reboot"},
+			{"filename", 'f', PS_OPT_PATH, true, .value = "PATH",
+				.help = "manifests: a file, or a directory with all below it"},
+			{"adopt", 0, PS_OPT_TEXT, true, .value = "CONTROLLER",
+				.help = "serve GatewayClasses of this controllerName too"},
 			{"strict", 0, PS_OPT_FLAG, .help = "treat warnings as errors"},
-			{"user", 0, PS_OPT_TEXT, .value = "NAME", .help = "user to become when all is opened"},
+			{"user", 0, PS_OPT_TEXT, .value = "NAME",
+				.help = "user to become when all is opened"},
 			{"help", 'h', PS_OPT_FLAG, .help = "show a short help"},
 			{"version", 0, PS_OPT_FLAG, .help = "show the version"}, {0}},
-		".TP\n\\fBSIGHUP\\fR\nReads all manifests again.\n.TP\n\\fBSIGTERM\\fR, \\fBSIGINT\\fR\nEnds it; the dataplane goes on.\n"},
+		".TP\n\\fBSIGHUP\\fR\nReads all manifests again.\n.TP\n\\fBSIGTERM\\fR, \\fBSIGINT\\fR\nEnds "
+		"it; the dataplane goes on.\n"},
 	{"penstock-dataplane", "the packet process of Penstock", "[OPTION ...]",
-		"Opens the ports, and forwards packets on its worker cores by the snapshot that penstockd publishes. When penstockd does not "
-		"answer within a second, it starts with the last valid snapshot from the state directory, and goes on "
-		"trying to attach. Probes endpoints by itself, also while penstockd is down.\n\n"
-		"Flow tables are in shared memory: a restarted dataplane takes them over, and no established flow is reset. Ports, cores and memory "
-		"come from the Dataplane document; see penstock-fields(1).",
-		{{"runtime-dir", 0, PS_OPT_PATH, .value = "DIR", .fallback = PS_RUNTIME_DIR, .help = "sockets and shared tables"},
-			{"state-dir", 0, PS_OPT_PATH, .value = "DIR", .fallback = PS_STATE_DIR, .help = "where the last snapshot is kept"},
+		"Opens the ports, and forwards packets on its worker cores by the snapshot that penstockd "
+		"publishes. When penstockd does not answer within a second, it starts with the last valid "
+		"snapshot from the state directory, and goes on trying to attach. Probes endpoints by "
+		"itself, also while penstockd is down.\n\n"
+		"Flow tables are in shared memory: a restarted dataplane takes them over, and no "
+		"established flow is reset. Ports, cores and memory come from the Dataplane document; see "
+		"penstock-fields(1).",
+		{{"runtime-dir", 0, PS_OPT_PATH, .value = "DIR", .fallback = PS_RUNTIME_DIR,
+			 .help = "sockets and shared tables"},
+			{"state-dir", 0, PS_OPT_PATH, .value = "DIR", .fallback = PS_STATE_DIR,
+				.help = "where the last snapshot is kept"},
 			{"help", 'h', PS_OPT_FLAG, .help = "show a short help"},
 			{"version", 0, PS_OPT_FLAG, .help = "show the version"}, {0}},
 		".TP\n\\fBSIGTERM\\fR, \\fBSIGINT\\fR\nSends what is queued, and ends.\n"},

@@ -22,7 +22,8 @@ address_valid(const char *text, bool prefix_wanted)
 
 	if ((slash != NULL) != prefix_wanted)
 		return false;
-	snprintf(address, sizeof(address), "%.*s", slash != NULL ? (int)(slash - text) : (int)strlen(text), text);
+	snprintf(address, sizeof(address), "%.*s", slash != NULL ? (int)(slash - text) : (int)strlen(text),
+		text);
 	family = strchr(address, ':') != NULL ? AF_INET6 : AF_INET;
 	if (inet_pton(family, address, bytes) != 1)
 		return false;
@@ -75,15 +76,16 @@ static const char *const kind_words[PS_PORT_KINDS] = {
 };
 
 static int
-add_port(struct ps_plan *plan, const struct ps_port_choice *choice, const struct ps_plan_input *input, char *why,
-	size_t why_size)
+add_port(struct ps_plan *plan, const struct ps_port_choice *choice, const struct ps_plan_input *input,
+	char *why, size_t why_size)
 {
 	const struct ps_port_facts *f = choice->facts;
 	struct ps_plan_port *port;
 	const char *device;
 
 	if (plan->ports + 1 >= PS_MAX_PORTS) { /* one is kept for the TAP */
-		snprintf(why, why_size, "more than %u ports: name those to use with --port", PS_MAX_PORTS - 1);
+		snprintf(
+			why, why_size, "more than %u ports: name those to use with --port", PS_MAX_PORTS - 1);
 		return -ENOSPC;
 	}
 	port = &plan->port[plan->ports];
@@ -94,7 +96,8 @@ add_port(struct ps_plan *plan, const struct ps_port_choice *choice, const struct
 		snprintf(port->name, sizeof(port->name), "%.31s", f->name);
 	device = choice->kind == PS_PORT_PCI ? f->pci : f->name;
 	snprintf(port->device, sizeof(port->device), "%.32s", device);
-	snprintf(port->reason, sizeof(port->reason), "%s %s because %s", kind_words[choice->kind], device, choice->reason);
+	snprintf(port->reason, sizeof(port->reason), "%s %s because %s", kind_words[choice->kind], device,
+		choice->reason);
 	for (size_t n = 0; n < input->named_length; n++) {
 		const struct ps_plan_named *named = &input->named[n];
 
@@ -123,8 +126,10 @@ say_choice(FILE *log, const struct ps_port_choice *choice, const struct ps_plan_
 	for (unsigned int a = 0; a < port->addresses; a++)
 		fprintf(log, "port %s: address %s\n", port->name, port->address[a]);
 	if (port->addresses == 0)
-		fprintf(log, "port %s: no address of its own is known; it answers for the VIPs, but for FullNAT give one: "
-			"--port %s=ADDR/LEN\n", port->name, port->device);
+		fprintf(log,
+			"port %s: no address of its own is known; it answers for the VIPs, but for FullNAT "
+			"give one: --port %s=ADDR/LEN\n",
+			port->name, port->device);
 }
 
 /* The address in its usual spelling. */
@@ -180,8 +185,10 @@ check_named(const struct ps_plan_input *input, char *why, size_t why_size)
 		for (size_t i = 0; i < input->facts_length; i++)
 			found = found || ps_port_is(&input->facts[i], input->named[n].name);
 		if (!found) {
-			snprintf(why, why_size, "--port %s: there is no such interface, and no NIC of this PCI address bound to "
-				"vfio-pci or uio", input->named[n].name);
+			snprintf(why, why_size,
+				"--port %s: there is no such interface, and no NIC of this PCI address "
+				"bound to vfio-pci or uio",
+				input->named[n].name);
 			return -ENODEV;
 		}
 	}
@@ -198,7 +205,9 @@ int
 ps_plan_make(struct ps_plan *plan, const struct ps_plan_input *input, FILE *log, char *why, size_t why_size)
 {
 	const char *names[PS_MAX_PORTS];
-	struct ps_port_policy policy = {.in_namespace = input->in_namespace, .xdp = input->xdp, .named = names,
+	struct ps_port_policy policy = {.in_namespace = input->in_namespace,
+		.xdp = input->xdp,
+		.named = names,
 		.named_length = input->named_length};
 	struct ps_port_choice *choices;
 	unsigned int addresses = 0;
@@ -239,8 +248,9 @@ ps_plan_make(struct ps_plan *plan, const struct ps_plan_input *input, FILE *log,
 	if (addresses == 0) {
 		plan_tap(plan, input, plan->ports > 0);
 		if (log != NULL)
-			fprintf(log, "port tap0: %s; Penstock is %s%s%s, this machine is %s%s%s\n", plan->port[plan->ports - 1].reason,
-				plan->gateway4, plan->gateway6[0] != '\0' ? " and " : "", plan->gateway6, plan->kernel4,
+			fprintf(log, "port tap0: %s; Penstock is %s%s%s, this machine is %s%s%s\n",
+				plan->port[plan->ports - 1].reason, plan->gateway4,
+				plan->gateway6[0] != '\0' ? " and " : "", plan->gateway6, plan->kernel4,
 				plan->kernel6[0] != '\0' ? " and " : "", plan->kernel6);
 	}
 	return 0;
@@ -251,8 +261,10 @@ ps_plan_write(const struct ps_plan *plan, FILE *out)
 {
 	fprintf(out,
 		"# SPDX-License-Identifier: Apache-2.0\n"
-		"# Written by `penstock run`, which found no Dataplane document. To change it, copy it, edit the copy, and give it\n"
-		"# with --dataplane. `penstock fields` lists every field with its type, range, unit and default.\n"
+		"# Written by `penstock run`, which found no Dataplane document. To change it, copy it, edit "
+		"the copy, and give it\n"
+		"# with --dataplane. `penstock fields` lists every field with its type, range, unit and "
+		"default.\n"
 		"apiVersion: penstock.dev/v1alpha1\n"
 		"kind: Dataplane\n"
 		"metadata:\n"
@@ -265,7 +277,8 @@ ps_plan_write(const struct ps_plan *plan, FILE *out)
 	for (unsigned int p = 0; p < plan->ports; p++) {
 		const struct ps_plan_port *port = &plan->port[p];
 
-		fprintf(out, "  # %s\n  - name: \"%s\"\n    %s: \"%s\"\n", port->reason, port->name, kind_fields[port->kind], port->device);
+		fprintf(out, "  # %s\n  - name: \"%s\"\n    %s: \"%s\"\n", port->reason, port->name,
+			kind_fields[port->kind], port->device);
 		if (port->mac[0] != '\0')
 			fprintf(out, "    mac: \"%s\"\n", port->mac);
 		for (unsigned int a = 0; a < port->addresses; a++)
@@ -273,7 +286,8 @@ ps_plan_write(const struct ps_plan *plan, FILE *out)
 	}
 	for (int g = 0, routes = 0; g < 2; g++) {
 		if (plan->gateway[g][0] != '\0')
-			fprintf(out, "%s  - to: default\n    via: \"%s\"\n", routes++ == 0 ? "  routes:\n" : "", plan->gateway[g]);
+			fprintf(out, "%s  - to: default\n    via: \"%s\"\n",
+				routes++ == 0 ? "  routes:\n" : "", plan->gateway[g]);
 	}
 }
 
@@ -334,10 +348,12 @@ ps_plan_say_hugepages(FILE *log, const char *root)
 	if (free_kb > 0 && hugetlbfs_mounted(root))
 		fprintf(log, "memory: hugepages, %lu MiB of them are free\n", free_kb / 1024);
 	else if (free_kb > 0)
-		fprintf(log, "memory: normal pages, because no hugetlbfs is mounted: mount -t hugetlbfs none /dev/hugepages\n");
+		fprintf(log, "memory: normal pages, because no hugetlbfs is mounted: mount -t hugetlbfs "
+			     "none /dev/hugepages\n");
 	else if (total > 0)
-		fprintf(log, "memory: normal pages, because all hugepages are taken; packets cost more cycles that way\n");
+		fprintf(log, "memory: normal pages, because all hugepages are taken; packets cost more "
+			     "cycles that way\n");
 	else
-		fprintf(log, "memory: normal pages, because this machine reserves no hugepages; packets cost more cycles that way. "
-			"To have 1 GiB of them: sysctl vm.nr_hugepages=512\n");
+		fprintf(log, "memory: normal pages, because this machine reserves no hugepages; packets "
+			     "cost more cycles that way. To have 1 GiB of them: sysctl vm.nr_hugepages=512\n");
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What `penstock run` decides when there is no Dataplane document: ports, addresses, default route. A plan is made from
- * facts and options, said in plain words, and written as a Dataplane document.
+ * What `penstock run` decides when there is no Dataplane document: ports, addresses, default route. A plan is
+ * made from facts and options, said in plain words, and written as a Dataplane document.
  */
 #ifndef PS_CLI_PLAN_H
 #define PS_CLI_PLAN_H
@@ -14,12 +14,12 @@
 #define PS_PLAN_TEXT 64u
 
 struct ps_plan_port {
-	char name[32];                /* in the document: "eth1", "nic0", "tap0" */
+	char name[32]; /* in the document: "eth1", "nic0", "tap0" */
 	enum ps_port_kind kind;
 	char device[PS_PLAN_TEXT];
 	char address[PS_PLAN_ADDRESSES][PS_PLAN_TEXT]; /* with prefix length */
 	unsigned int addresses;
-	char mac[18];                 /* "" the device's own */
+	char mac[18]; /* "" the device's own */
 	char reason[PS_CHOICE_REASON + 64];
 };
 
@@ -52,14 +52,15 @@ struct ps_plan_input {
 	const char *instance;
 	bool in_namespace;
 	bool xdp;
-	bool ipv6;              /* the machine does IPv6 */
+	bool ipv6; /* the machine does IPv6 */
 };
 
 /*
- * Decides; prints nothing unless log is given: then a line for each interface, used or not, and why. Pure but for that.
- * Returns 0; -ENODEV when a named port does not exist, -EINVAL, -ENOSPC, with a sentence in why.
+ * Decides; prints nothing unless log is given: then a line for each interface, used or not, and why. Pure but
+ * for that. Returns 0; -ENODEV when a named port does not exist, -EINVAL, -ENOSPC, with a sentence in why.
  */
-int ps_plan_make(struct ps_plan *plan, const struct ps_plan_input *input, FILE *log, char *why, size_t why_size);
+int ps_plan_make(
+	struct ps_plan *plan, const struct ps_plan_input *input, FILE *log, char *why, size_t why_size);
 
 void ps_plan_write(const struct ps_plan *plan, FILE *out);
 

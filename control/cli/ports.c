@@ -7,7 +7,8 @@
 static bool
 userspace_driver(const char *driver)
 {
-	return strcmp(driver, "vfio-pci") == 0 || strcmp(driver, "uio_pci_generic") == 0 || strcmp(driver, "igb_uio") == 0;
+	return strcmp(driver, "vfio-pci") == 0 || strcmp(driver, "uio_pci_generic") == 0 ||
+	       strcmp(driver, "igb_uio") == 0;
 }
 
 bool
@@ -17,7 +18,8 @@ ps_port_is(const struct ps_port_facts *facts, const char *name)
 		return true;
 	if (facts->pci[0] == '\0')
 		return false;
-	return strcmp(facts->pci, name) == 0 || (strncmp(facts->pci, "0000:", 5) == 0 && strcmp(facts->pci + 5, name) == 0);
+	return strcmp(facts->pci, name) == 0 ||
+	       (strncmp(facts->pci, "0000:", 5) == 0 && strcmp(facts->pci + 5, name) == 0);
 }
 
 /* Why somebody would miss the interface; false when nobody would. */
@@ -46,7 +48,8 @@ unfit(const struct ps_port_facts *f, bool in_namespace, char *reason)
 	if (f->loopback)
 		snprintf(reason, PS_CHOICE_REASON, "it is the loopback interface");
 	else if (!f->ethernet)
-		snprintf(reason, PS_CHOICE_REASON, "it is no Ethernet interface%s%s", f->kind[0] != '\0' ? ": " : "", f->kind);
+		snprintf(reason, PS_CHOICE_REASON, "it is no Ethernet interface%s%s",
+			f->kind[0] != '\0' ? ": " : "", f->kind);
 	else if (f->wireless)
 		snprintf(reason, PS_CHOICE_REASON, "it is wireless");
 	else if (strcmp(f->kind, "veth") == 0 && !in_namespace)
@@ -63,7 +66,8 @@ unfit(const struct ps_port_facts *f, bool in_namespace, char *reason)
 }
 
 static void
-judge(const struct ps_port_facts *f, const struct ps_port_policy *policy, bool named, struct ps_port_choice *choice)
+judge(const struct ps_port_facts *f, const struct ps_port_policy *policy, bool named,
+	struct ps_port_choice *choice)
 {
 	char trouble[PS_CHOICE_REASON];
 
@@ -87,9 +91,11 @@ judge(const struct ps_port_facts *f, const struct ps_port_policy *policy, bool n
 		if (choice->used)
 			snprintf(choice->reason, PS_CHOICE_REASON, "it is bound to %.32s", f->driver);
 		else if (f->driver[0] == '\0')
-			snprintf(choice->reason, PS_CHOICE_REASON, "it has no driver: bind it to vfio-pci to use it");
+			snprintf(choice->reason, PS_CHOICE_REASON,
+				"it has no driver: bind it to vfio-pci to use it");
 		else
-			snprintf(choice->reason, PS_CHOICE_REASON, "its driver %.32s gives it no interface here", f->driver);
+			snprintf(choice->reason, PS_CHOICE_REASON,
+				"its driver %.32s gives it no interface here", f->driver);
 		return;
 	}
 	if (in_use(f, choice->reason) || unfit(f, policy->in_namespace, choice->reason))

@@ -53,8 +53,8 @@ put_options(FILE *out, const struct ps_option *options)
 static void
 put_command(FILE *out, const struct ps_command *c)
 {
-	fprintf(out, "\n## penstock %s%s%s\n\n%c%s.\n\n%s\n", c->name, c->usage[0] != '\0' ? " " : "", c->usage,
-		c->summary[0] - 'a' + 'A', c->summary + 1, c->text);
+	fprintf(out, "\n## penstock %s%s%s\n\n%c%s.\n\n%s\n", c->name, c->usage[0] != '\0' ? " " : "",
+		c->usage, c->summary[0] - 'a' + 'A', c->summary + 1, c->text);
 	if (c->options != NULL)
 		put_options(out, c->options);
 	if (c->json)
@@ -76,7 +76,8 @@ ps_cmd_gen_reference(const struct ps_invocation *inv)
 	fputs("<!-- SPDX-License-Identifier: Apache-2.0 -->\n"
 	      "<!-- Generated from the table in control/cli/commands.c by `penstock gen-reference`. -->\n"
 	      "# Commands\n\n"
-	      "Every command has a manual page, `man penstock-COMMAND`, and `penstock help COMMAND` says the same.\n\n"
+	      "Every command has a manual page, `man penstock-COMMAND`, and `penstock help COMMAND` says the "
+	      "same.\n\n"
 	      "| exit code | |\n|---|---|\n"
 	      "| 0 | done |\n| 1 | it failed, or it found problems |\n| 2 | the command line is wrong |\n"
 	      "| 3 | no Penstock answers in the runtime directory, or no dataplane is attached |\n"

@@ -66,12 +66,14 @@ directories(struct run *r)
 	bool named_runtime = ps_opt_given(r->inv, "runtime-dir") || getenv("PENSTOCK_RUNTIME_DIR") != NULL;
 	int length, rc;
 
-	if (name != NULL && (strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-") != strlen(name) || strlen(name) > 16))
+	if (name != NULL &&
+		(strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-") != strlen(name) || strlen(name) > 16))
 		return ps_usage_error(r->inv, "--name %s: expected up to 16 of a-z, 0-9 and -", name);
-	length = snprintf(r->runtime_dir, sizeof(r->runtime_dir), "%s%s%s", runtime, name != NULL && !named_runtime ? "-" : "",
-		name != NULL && !named_runtime ? name : "");
+	length = snprintf(r->runtime_dir, sizeof(r->runtime_dir), "%s%s%s", runtime,
+		name != NULL && !named_runtime ? "-" : "", name != NULL && !named_runtime ? name : "");
 	if (length >= (int)sizeof(r->runtime_dir))
-		return ps_usage_error(r->inv, "the path of the runtime directory is too long for the sockets in it: %s", runtime);
+		return ps_usage_error(r->inv,
+			"the path of the runtime directory is too long for the sockets in it: %s", runtime);
 	snprintf(r->state_dir, sizeof(r->state_dir), "%s%s%s", state != NULL ? state : PS_STATE_DIR,
 		name != NULL && state == NULL ? "-" : "", name != NULL && state == NULL ? name : "");
 	rc = make_directory(r->runtime_dir);
@@ -81,7 +83,8 @@ directories(struct run *r)
 	if (rc < 0)
 		return ps_fail("cannot make the state directory %s: %s", r->state_dir, strerror(-rc));
 	snprintf(r->document, sizeof(r->document), "%s/dataplane.yaml", r->runtime_dir);
-	snprintf(r->dataplane_socket, sizeof(r->dataplane_socket), "%s/%s", r->runtime_dir, PS_CONTROL_SOCKET);
+	snprintf(
+		r->dataplane_socket, sizeof(r->dataplane_socket), "%s/%s", r->runtime_dir, PS_CONTROL_SOCKET);
 	if (strcmp(r->runtime_dir, PS_RUNTIME_DIR) != 0)
 		snprintf(r->hint, sizeof(r->hint), " --runtime-dir %s", r->runtime_dir);
 	return PS_CLI_OK;
@@ -101,8 +104,8 @@ take_lock(struct run *r)
 	if (flock(r->lock, LOCK_EX | LOCK_NB) < 0) {
 		got = read(r->lock, pid, sizeof(pid) - 1);
 		pid[got > 0 ? strcspn(pid, "\n") : 0] = '\0';
-		return ps_fail("another `penstock run`%s%s uses %s: stop it, or give this one another --name", pid[0] != '\0' ? ", process " : "",
-			pid, r->runtime_dir);
+		return ps_fail("another `penstock run`%s%s uses %s: stop it, or give this one another --name",
+			pid[0] != '\0' ? ", process " : "", pid, r->runtime_dir);
 	}
 	if (ftruncate(r->lock, 0) < 0 || dprintf(r->lock, "%d\n", (int)getpid()) < 0)
 		return ps_fail("%s: %s", path, strerror(errno));
@@ -115,8 +118,9 @@ take_lock(struct run *r)
 static enum ps_cli_status
 find_program(struct run *r, int which, const char *name)
 {
-	static const char *const places[] = {"%s/%s", "%s/../libexec/penstock/%s", "%s/../lib/penstock/%s", "%s/../sbin/%s",
-		"%s/../daemon/%s", "%s/../../dataplane/%s", "%s/../../dataplane/boot/%s", "%s/../../dataplane/pipeline/%s"};
+	static const char *const places[] = {"%s/%s", "%s/../libexec/penstock/%s", "%s/../lib/penstock/%s",
+		"%s/../sbin/%s", "%s/../daemon/%s", "%s/../../dataplane/%s", "%s/../../dataplane/boot/%s",
+		"%s/../../dataplane/pipeline/%s"};
 	char own[PATH_MAX], *directory;
 	const char *path = getenv("PATH");
 	ssize_t length = readlink("/proc/self/exe", own, sizeof(own) - 1);
@@ -178,7 +182,7 @@ look_for_document(struct run *r, bool *found)
 		for (uint32_t i = 0; i < list.length; i++) {
 			const struct ps_diagnostic *d = &list.item[i];
 			bool about = (d->object != NULL && strncmp(d->object, "Dataplane", 9) == 0) ||
-				(path != NULL && strcmp(d->file, path) == 0);
+				     (path != NULL && strcmp(d->file, path) == 0);
 
 			broken = broken || (d->severity == PS_ERROR && about);
 		}
@@ -241,7 +245,8 @@ choose_ports(struct run *r)
 		return ps_fail("out of memory");
 	status = gather_input(r, &input, named);
 	if (status == PS_CLI_OK && geteuid() != 0)
-		status = ps_fail("opening ports needs root: run it with sudo, or give a Dataplane document whose ports need none");
+		status = ps_fail("opening ports needs root: run it with sudo, or give a Dataplane document "
+				 "whose ports need none");
 	if (status == PS_CLI_OK) {
 		fprintf(stderr, "penstock: no Dataplane document, so ports are chosen:\n");
 		if (ps_plan_make(&r->plan, &input, stderr, why, sizeof(why)) < 0)
@@ -286,16 +291,17 @@ make_tap(struct run *r)
 		return ps_fail("cannot make the TAP %s: %s", plan->tap_name,
 			rc == -EEXIST ? "an interface of this name is something else" : strerror(-rc));
 	ps_keeper_tap(r->keeper, plan->tap_name);
-	r->hostnet = ps_hostnet_new(plan->tap_name, plan->kernel4, plan->gateway4, plan->kernel6[0] ? plan->kernel6 : NULL,
-		plan->gateway6[0] ? plan->gateway6 : NULL);
+	r->hostnet = ps_hostnet_new(plan->tap_name, plan->kernel4, plan->gateway4,
+		plan->kernel6[0] ? plan->kernel6 : NULL, plan->gateway6[0] ? plan->gateway6 : NULL);
 	if (r->hostnet == NULL)
 		return ps_fail("out of memory");
 	rc = ps_hostnet_apply(r->hostnet, NULL, 0, NULL);
 	if (rc < 0)
 		return ps_fail("cannot give %s its addresses: %s", plan->tap_name, strerror(-rc));
 	if (!forwards("/proc/sys/net/ipv4/ip_forward"))
-		fprintf(stderr, "penstock: backends on this machine are reached; for those beyond it, the kernel must forward: "
-			"sysctl net.ipv4.ip_forward=1, and nftables or iptables must masquerade 198.18.0.0/15\n");
+		fprintf(stderr, "penstock: backends on this machine are reached; for those beyond it, the "
+				"kernel must forward: sysctl net.ipv4.ip_forward=1, and nftables or "
+				"iptables must masquerade 198.18.0.0/15\n");
 	return PS_CLI_OK;
 }
 
@@ -357,7 +363,8 @@ check_user(const struct ps_invocation *inv, const struct run *r)
 		return PS_CLI_OK;
 	if (entry == NULL)
 		return ps_usage_error(inv, "--user %s: there is no such user", user);
-	if (geteuid() == 0 && (chown(r->state_dir, entry->pw_uid, entry->pw_gid) < 0 || chown(r->runtime_dir, entry->pw_uid, entry->pw_gid) < 0))
+	if (geteuid() == 0 && (chown(r->state_dir, entry->pw_uid, entry->pw_gid) < 0 ||
+				      chown(r->runtime_dir, entry->pw_uid, entry->pw_gid) < 0))
 		return ps_fail("cannot give the directories to %s: %s", user, strerror(errno));
 	return PS_CLI_OK;
 }
@@ -365,16 +372,20 @@ check_user(const struct ps_invocation *inv, const struct run *r)
 static enum ps_cli_status
 supervise(struct run *r)
 {
-	struct ps_supervisor *s = ps_supervisor_new(r->runtime_dir, r->keeper, ps_opt_given(r->inv, "detach-children"));
+	struct ps_supervisor *s =
+		ps_supervisor_new(r->runtime_dir, r->keeper, ps_opt_given(r->inv, "detach-children"));
 	int rc;
 
 	if (s == NULL)
 		return ps_fail("cannot supervise: %s", strerror(errno));
-	unlink(r->dataplane_socket); /* of a life before: its appearance is what the dataplane's start waits for */
+	unlink(r->dataplane_socket); /* of a life before: its appearance is what the dataplane's start waits
+					for */
 	r->watcher = ps_watcher_start(r->runtime_dir, r->hint, r->hostnet);
 	rc = r->watcher == NULL ? -errno : 0;
 	if (rc == 0)
-		rc = ps_supervisor_add(s, &(struct ps_supervised){.name = "penstockd", .argv = r->argv[0], .appears = r->dataplane_socket});
+		rc = ps_supervisor_add(
+			s, &(struct ps_supervised){
+				   .name = "penstockd", .argv = r->argv[0], .appears = r->dataplane_socket});
 	if (rc == 0)
 		rc = ps_supervisor_add(s, &(struct ps_supervised){.name = "dataplane", .argv = r->argv[1]});
 	if (rc == 0)
@@ -403,8 +414,11 @@ start(struct run *r)
 		status = check_user(r->inv, r);
 	if (status == PS_CLI_OK)
 		status = look_for_document(r, &document);
-	if (status == PS_CLI_OK && document && (ps_opt_given(r->inv, "port") || ps_opt_given(r->inv, "gateway") || ps_opt_given(r->inv, "xdp")))
-		status = ps_usage_error(r->inv, "--port, --gateway and --xdp are for when there is no Dataplane document, and there is one");
+	if (status == PS_CLI_OK && document &&
+		(ps_opt_given(r->inv, "port") || ps_opt_given(r->inv, "gateway") ||
+			ps_opt_given(r->inv, "xdp")))
+		status = ps_usage_error(r->inv, "--port, --gateway and --xdp are for when there is no "
+						"Dataplane document, and there is one");
 	if (status == PS_CLI_OK && !document)
 		status = choose_ports(r);
 	if (status != PS_CLI_OK)

@@ -68,7 +68,9 @@ worker_rates(json_t *before, json_t *after, double seconds)
 	set(w, "rx_bps", 8 * rate(before, after, "rx_bytes", seconds));
 	set(w, "tx_bps", 8 * rate(before, after, "tx_bytes", seconds));
 	set(w, "flows", ps_json_number(after, "flow_v4.active") + ps_json_number(after, "flow_v6.active"));
-	set(w, "new", rate(before, after, "flow_v4.created", seconds) + rate(before, after, "flow_v6.created", seconds));
+	set(w, "new",
+		rate(before, after, "flow_v4.created", seconds) +
+			rate(before, after, "flow_v6.created", seconds));
 	set(w, "handed", rate(before, after, "handoff_out", seconds));
 	set(w, "busy", cycles > 0 && busy > 0 ? busy / cycles : 0);
 	if (packets > 0)
@@ -115,22 +117,23 @@ index_services(json_t *items)
 	json_t *index = json_object(), *item;
 	size_t i;
 
-	json_array_foreach(items, i, item)
-		json_object_set(index, ps_json_text(item, "name"), item);
+	json_array_foreach(items, i, item) json_object_set(index, ps_json_text(item, "name"), item);
 	return index;
 }
 
 static json_t *
 busiest_services(const struct ps_look *before, const struct ps_look *after, double seconds, size_t limit)
 {
-	json_t *known = index_services(json_object_get(before->services, "items")), *item, *list = json_array();
+	json_t *known = index_services(json_object_get(before->services, "items")), *item,
+	       *list = json_array();
 	json_t *items = json_object_get(after->services, "items"), **rates;
 	size_t i, length = json_array_size(items);
 
 	rates = calloc(length + 1, sizeof(*rates));
 	for (i = 0; rates != NULL && i < length; i++) {
 		item = json_array_get(items, i);
-		/* one that has just come counts from itself: from zero it would show its whole life as a rate */
+		/* one that has just come counts from itself: from zero it would show its whole life as a rate
+		 */
 		json_t *past = json_object_get(known, ps_json_text(item, "name"));
 
 		rates[i] = service_rates(past != NULL ? past : item, item, seconds);
@@ -151,19 +154,23 @@ busiest_services(const struct ps_look *before, const struct ps_look *after, doub
 json_t *
 ps_sample_make(const struct ps_look *before, const struct ps_look *after, size_t services)
 {
-	static const char *const summed[] = {"rx_pps", "tx_pps", "rx_bps", "tx_bps", "flows", "new", "handed", "busy"};
+	static const char *const summed[] = {
+		"rx_pps", "tx_pps", "rx_bps", "tx_bps", "flows", "new", "handed", "busy"};
 	double ns = ps_json_number(after->workers, "time_ns") - ps_json_number(before->workers, "time_ns");
 	double seconds = ns > 0 ? ns / 1e9 : after->time_s - before->time_s, cycles = 0, packets = 0;
-	json_t *old = json_object_get(before->workers, "items"), *items = json_object_get(after->workers, "items");
+	json_t *old = json_object_get(before->workers, "items"),
+	       *items = json_object_get(after->workers, "items");
 	json_t *sample, *list, *total, *w;
 	size_t index;
 
-	if (seconds <= 0 || ps_json_number(before->workers, "epoch") != ps_json_number(after->workers, "epoch") ||
+	if (seconds <= 0 ||
+		ps_json_number(before->workers, "epoch") != ps_json_number(after->workers, "epoch") ||
 		json_array_size(old) != json_array_size(items))
 		return NULL;
 	list = json_array();
 	total = json_object();
-	json_array_foreach(items, index, w) {
+	json_array_foreach(items, index, w)
+	{
 		json_t *past = json_array_get(old, index), *rates = worker_rates(past, w, seconds);
 
 		json_array_append_new(list, rates);
@@ -177,8 +184,8 @@ ps_sample_make(const struct ps_look *before, const struct ps_look *after, size_t
 		set(total, "cycles_per_packet", cycles / packets);
 	if (json_array_size(items) > 0)
 		set(total, "busy", ps_json_number(total, "busy") / (double)json_array_size(items));
-	sample = json_pack("{s:f, s:o, s:o, s:o}", "seconds", seconds, "workers", list, "total", total, "services",
-		busiest_services(before, after, seconds, services));
+	sample = json_pack("{s:f, s:o, s:o, s:o}", "seconds", seconds, "workers", list, "total", total,
+		"services", busiest_services(before, after, seconds, services));
 	json_object_set(sample, "time_ns", json_object_get(after->workers, "time_ns"));
 	return sample;
 }

@@ -17,9 +17,10 @@ int ps_look_take(struct ps_look *look, struct ps_client *c);
 void ps_look_clear(struct ps_look *look);
 
 /*
- * What happened between two looks: {"seconds", "time_ns", "workers": [{worker, cpu, state, rx_pps, tx_pps, rx_bps, tx_bps, flows,
- * cycles_per_packet, busy}], "total": {...}, "services": [{name, pps_in, pps_out, bps_in, bps_out, flows, new, refused, up, endpoints}]},
- * services by packets per second, at most `services` of them. NULL when the dataplane was restarted in between.
+ * What happened between two looks: {"seconds", "time_ns", "workers": [{worker, cpu, state, rx_pps, tx_pps,
+ * rx_bps, tx_bps, flows, cycles_per_packet, busy}], "total": {...}, "services": [{name, pps_in, pps_out,
+ * bps_in, bps_out, flows, new, refused, up, endpoints}]}, services by packets per second, at most `services`
+ * of them. NULL when the dataplane was restarted in between.
  */
 json_t *ps_sample_make(const struct ps_look *before, const struct ps_look *after, size_t services);
 

@@ -61,7 +61,8 @@ print_totals(struct ps_client *c, const struct ps_invocation *inv)
 		json_decref(stats);
 		return PS_CLI_OK;
 	}
-	ps_cell(text, sizeof(text), stats, &(struct ps_column){"", "since", PS_FORMAT_SINCE, false}, style.now_s);
+	ps_cell(text, sizeof(text), stats, &(struct ps_column){"", "since", PS_FORMAT_SINCE, false},
+		style.now_s);
 	fprintf(inv->out, "%-26s%s ago\n", "counting since", text);
 	for (size_t i = 0; i < LENGTH(totals); i++) {
 		ps_cell(text, sizeof(text), stats, &totals[i], style.now_s);
@@ -70,8 +71,10 @@ print_totals(struct ps_client *c, const struct ps_invocation *inv)
 	busy = ps_json_number(stats, "busy_cycles");
 	if (ps_json_number(stats, "cycles") > 0 && ps_json_number(stats, "rx_packets") > 0)
 		fprintf(inv->out, "%-26s%.1f%% of the time, %.0f cycles per packet\n", "workers busy",
-			100 * busy / ps_json_number(stats, "cycles"), busy / ps_json_number(stats, "rx_packets"));
-	if (ps_client_get(c, "/v1/drops", &drops) == 0 && json_array_size(json_object_get(drops, "items")) > 0) {
+			100 * busy / ps_json_number(stats, "cycles"),
+			busy / ps_json_number(stats, "rx_packets"));
+	if (ps_client_get(c, "/v1/drops", &drops) == 0 &&
+		json_array_size(json_object_get(drops, "items")) > 0) {
 		fputc('\n', inv->out);
 		ps_table_print(inv->out, exits, LENGTH(exits), json_object_get(drops, "items"), &style);
 	}
@@ -84,8 +87,9 @@ print_totals(struct ps_client *c, const struct ps_invocation *inv)
 static json_t *
 rates_between(json_t *before, json_t *after)
 {
-	static const char *const counted[] = {"rx_packets", "rx_bytes", "tx_packets", "tx_bytes", "flows_created", "flows_expired",
-		"flows_refused", "drops", "answers", "handoffs", "cycles", "busy_cycles"};
+	static const char *const counted[] = {"rx_packets", "rx_bytes", "tx_packets", "tx_bytes",
+		"flows_created", "flows_expired", "flows_refused", "drops", "answers", "handoffs", "cycles",
+		"busy_cycles"};
 	double seconds = (ps_json_number(after, "time_ns") - ps_json_number(before, "time_ns")) / 1e9;
 	json_t *r;
 
@@ -94,13 +98,15 @@ rates_between(json_t *before, json_t *after)
 	r = json_object();
 	for (size_t i = 0; i < LENGTH(counted); i++)
 		json_object_set_new(r, counted[i],
-			json_real((ps_json_number(after, counted[i]) - ps_json_number(before, counted[i])) / seconds));
+			json_real((ps_json_number(after, counted[i]) - ps_json_number(before, counted[i])) /
+				  seconds));
 	json_object_set(r, "flows_active", json_object_get(after, "flows_active"));
 	json_object_set(r, "time_ns", json_object_get(after, "time_ns"));
 	json_object_set_new(r, "rx_bps", json_real(ps_json_number(r, "rx_bytes") * 8));
 	json_object_set_new(r, "tx_bps", json_real(ps_json_number(r, "tx_bytes") * 8));
 	if (ps_json_number(r, "cycles") > 0)
-		json_object_set_new(r, "busy", json_real(ps_json_number(r, "busy_cycles") / ps_json_number(r, "cycles")));
+		json_object_set_new(
+			r, "busy", json_real(ps_json_number(r, "busy_cycles") / ps_json_number(r, "cycles")));
 	if (ps_json_number(r, "rx_packets") > 0)
 		json_object_set_new(r, "cycles_per_packet",
 			json_real(ps_json_number(r, "busy_cycles") / ps_json_number(r, "rx_packets")));

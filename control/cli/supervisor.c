@@ -234,12 +234,13 @@ on_death(struct program *p, int status)
 	}
 	delay = ps_backoff_died(&p->backoff, p->started_ms, now);
 	if (delay == 0) {
-		fprintf(stderr, "penstock: %s (pid %d) %s after %.1f s; restarting it\n", p->what.name, (int)pid, how, lived);
+		fprintf(stderr, "penstock: %s (pid %d) %s after %.1f s; restarting it\n", p->what.name,
+			(int)pid, how, lived);
 		start_program(p);
 		return;
 	}
-	fprintf(stderr, "penstock: %s (pid %d) %s after %.1f s, the %u. time in a row; next try in %u ms\n", p->what.name,
-		(int)pid, how, lived, p->backoff.short_lives, delay);
+	fprintf(stderr, "penstock: %s (pid %d) %s after %.1f s, the %u. time in a row; next try in %u ms\n",
+		p->what.name, (int)pid, how, lived, p->backoff.short_lives, delay);
 	sd_notifyf(0, "STATUS=%s %s again and again; see the log", p->what.name, how);
 	wait = after_ms(delay);
 	event_add(p->restart, &wait);
@@ -291,7 +292,8 @@ on_deadline(evutil_socket_t fd, short what, void *arg)
 
 	for (int i = s->length; i-- > 0;) {
 		if (s->program[i].pid > 0) {
-			fprintf(stderr, "penstock: %s does not stop within %d s; killing it\n", s->program[i].what.name, STOP_GRACE_S);
+			fprintf(stderr, "penstock: %s does not stop within %d s; killing it\n",
+				s->program[i].what.name, STOP_GRACE_S);
 			kill(s->program[i].pid, SIGKILL);
 			return;
 		}
@@ -335,7 +337,8 @@ on_notified(evutil_socket_t fd, short what, void *arg)
 	struct ps_supervisor *s = arg;
 	char text[2048], control[CMSG_SPACE(sizeof(struct ucred))];
 	struct iovec iov = {.iov_base = text, .iov_len = sizeof(text) - 1};
-	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)};
+	struct msghdr msg = {
+		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)};
 	ssize_t got = recvmsg(fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 	struct cmsghdr *c = got > 0 ? CMSG_FIRSTHDR(&msg) : NULL;
 	struct ucred sender = {0};
@@ -405,7 +408,8 @@ environment_make(struct ps_supervisor *s)
 	if (s->environment == NULL)
 		return -ENOMEM;
 	for (size_t i = 0; i < length; i++) {
-		if (strncmp(environ[i], "NOTIFY_SOCKET=", 14) != 0 && strncmp(environ[i], "WATCHDOG_", 9) != 0)
+		if (strncmp(environ[i], "NOTIFY_SOCKET=", 14) != 0 &&
+			strncmp(environ[i], "WATCHDOG_", 9) != 0)
 			s->environment[kept++] = environ[i];
 	}
 	snprintf(s->notify_variable, sizeof(s->notify_variable), "NOTIFY_SOCKET=%s", s->notify_path);

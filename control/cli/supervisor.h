@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Keeps programs running in the foreground: starts them in order, forwards what they say, restarts one that dies (see
- * backoff.h), and stops them in reverse order. One thread, the one that made it, owns it.
+ * Keeps programs running in the foreground: starts them in order, forwards what they say, restarts one that
+ * dies (see backoff.h), and stops them in reverse order. One thread, the one that made it, owns it.
  */
 #ifndef PS_CLI_SUPERVISOR_H
 #define PS_CLI_SUPERVISOR_H
@@ -11,9 +11,9 @@
 struct ps_supervisor;
 
 struct ps_supervised {
-	const char *name;       /* prefix of its lines: "penstockd" */
-	char *const *argv;      /* argv[0]: path of the program */
-	const char *appears;    /* file whose appearance says that the next program may start; NULL: none */
+	const char *name;    /* prefix of its lines: "penstockd" */
+	char *const *argv;   /* argv[0]: path of the program */
+	const char *appears; /* file whose appearance says that the next program may start; NULL: none */
 };
 
 /* keeper: see keeper.h, -1 none. detach: programs outlive a killed supervisor. NULL with errno set. */

@@ -48,8 +48,11 @@ scaled(char *text, size_t size, double value, double base, const char *const *su
 	if (step == 0 && value == (double)(long long)value)
 		snprintf(text, size, "%.0f%s%s", value, suffix[0][0] != '\0' ? space : "", suffix[0]);
 	else
-		snprintf(text, size, "%.*f%s%s", magnitude < 9.995 ? 2 : magnitude < 99.95 ? 1 : 0, value,
-			suffix[step][0] != '\0' ? space : "", suffix[step]);
+		snprintf(text, size, "%.*f%s%s",
+			magnitude < 9.995   ? 2
+			: magnitude < 99.95 ? 1
+					    : 0,
+			value, suffix[step][0] != '\0' ? space : "", suffix[step]);
 }
 
 void
@@ -110,11 +113,14 @@ scalar(char *text, size_t size, json_t *value, enum ps_format format, double now
 		const char *address = ps_json_text(value, "address");
 		bool v6 = strchr(address, ':') != NULL;
 
-		snprintf(text, size, "%s%s%s:%.0f", v6 ? "[" : "", address, v6 ? "]" : "", ps_json_number(value, "port"));
+		snprintf(text, size, "%s%s%s:%.0f", v6 ? "[" : "", address, v6 ? "]" : "",
+			ps_json_number(value, "port"));
 	} else if (format == PS_FORMAT_LENGTH) {
-		snprintf(text, size, "%zu", json_is_array(value) ? json_array_size(value) : json_object_size(value));
+		snprintf(text, size, "%zu",
+			json_is_array(value) ? json_array_size(value) : json_object_size(value));
 	} else if (format == PS_FORMAT_SINCE) {
-		double then = json_is_string(value) ? time_from_rfc3339(json_string_value(value)) : json_number_value(value);
+		double then = json_is_string(value) ? time_from_rfc3339(json_string_value(value))
+						    : json_number_value(value);
 
 		if (then <= 0)
 			snprintf(text, size, "-");
@@ -149,7 +155,8 @@ join(char *text, size_t size, json_t *array, const char *rest, const struct ps_c
 
 	text[0] = '\0';
 	inner.path = rest;
-	json_array_foreach(array, index, element) {
+	json_array_foreach(array, index, element)
+	{
 		if (rest[0] != '\0')
 			ps_cell(one, sizeof(one), element, &inner, now_s);
 		else
@@ -200,9 +207,10 @@ ps_cell(char *text, size_t size, json_t *object, const struct ps_column *column,
 static const char *
 state_color(const char *word)
 {
-	static const char *const good[] = {"up", "ready", "true", "accepted", "reachable", "running", "polling", "established",
-		"yes", "applied", "programmed", NULL};
-	static const char *const bad[] = {"down", "false", "failed", "dead", "rejected", "refused", "error", NULL};
+	static const char *const good[] = {"up", "ready", "true", "accepted", "reachable", "running",
+		"polling", "established", "yes", "applied", "programmed", NULL};
+	static const char *const bad[] = {
+		"down", "false", "failed", "dead", "rejected", "refused", "error", NULL};
 
 	for (unsigned int i = 0; good[i] != NULL; i++) {
 		if (strcasecmp(word, good[i]) == 0)
@@ -218,8 +226,9 @@ state_color(const char *word)
 static bool
 right_aligned(enum ps_format format)
 {
-	return format == PS_FORMAT_COUNT || format == PS_FORMAT_BYTES || format == PS_FORMAT_BITS || format == PS_FORMAT_SHARE ||
-		format == PS_FORMAT_FIXED || format == PS_FORMAT_AGE || format == PS_FORMAT_MICROS || format == PS_FORMAT_LENGTH;
+	return format == PS_FORMAT_COUNT || format == PS_FORMAT_BYTES || format == PS_FORMAT_BITS ||
+	       format == PS_FORMAT_SHARE || format == PS_FORMAT_FIXED || format == PS_FORMAT_AGE ||
+	       format == PS_FORMAT_MICROS || format == PS_FORMAT_LENGTH;
 }
 
 /* Columns on the screen; bytes where the text is not valid in the locale. */
@@ -234,8 +243,8 @@ shown_width(const char *text)
 }
 
 static void
-print_row(FILE *out, const struct ps_column *columns, size_t length, char (*cells)[CELL_SIZE], const size_t *widths,
-	const struct ps_table_style *style, bool heading)
+print_row(FILE *out, const struct ps_column *columns, size_t length, char (*cells)[CELL_SIZE],
+	const size_t *widths, const struct ps_table_style *style, bool heading)
 {
 	size_t at = 0, last = length;
 
@@ -244,7 +253,9 @@ print_row(FILE *out, const struct ps_column *columns, size_t length, char (*cell
 	for (size_t c = 0; c < last; c++) {
 		size_t width = shown_width(cells[c]), pad = widths[c] > width ? widths[c] - width : 0;
 		bool right = right_aligned(columns[c].format);
-		const char *color = heading ? "\033[1m" : columns[c].format == PS_FORMAT_STATE ? state_color(cells[c]) : NULL;
+		const char *color = heading                                ? "\033[1m"
+				    : columns[c].format == PS_FORMAT_STATE ? state_color(cells[c])
+									   : NULL;
 
 		if (columns[c].wide && !style->wide)
 			continue;
@@ -278,7 +289,8 @@ ps_table_print(FILE *out, const struct ps_column *columns, size_t columns_length
 		snprintf(cells[c], CELL_SIZE, "%s", columns[c].heading);
 		widths[c] = style->no_headings ? 0 : shown_width(cells[c]);
 	}
-	json_array_foreach(items, index, item) {
+	json_array_foreach(items, index, item)
+	{
 		for (size_t c = 0; c < columns_length; c++) {
 			char *cell = cells[(index + 1) * columns_length + c];
 			size_t width;

@@ -12,24 +12,24 @@
 #include <stdio.h>
 
 enum ps_format {
-	PS_FORMAT_TEXT,    /* strings as they are, numbers in full, arrays joined by commas */
-	PS_FORMAT_COUNT,   /* 12.3M */
-	PS_FORMAT_BYTES,   /* 1.5 GiB */
-	PS_FORMAT_BITS,    /* bits per second: 9.98 Gb/s */
-	PS_FORMAT_SHARE,   /* 0..1 as percent */
-	PS_FORMAT_FIXED,   /* one decimal */
-	PS_FORMAT_AGE,     /* seconds since then: 3m12s */
-	PS_FORMAT_SINCE,   /* a time, as its age: CLOCK_REALTIME in seconds, or RFC 3339 */
-	PS_FORMAT_MICROS,  /* microseconds: 250us, 1.2ms */
-	PS_FORMAT_YES,     /* boolean: yes or no */
-	PS_FORMAT_STATE,   /* a word, colored by whether it is good news */
-	PS_FORMAT_LENGTH,  /* how many elements */
-	PS_FORMAT_PLACE,   /* an object's `address` and `port` as ADDR:PORT; path "." is the row itself */
+	PS_FORMAT_TEXT,   /* strings as they are, numbers in full, arrays joined by commas */
+	PS_FORMAT_COUNT,  /* 12.3M */
+	PS_FORMAT_BYTES,  /* 1.5 GiB */
+	PS_FORMAT_BITS,   /* bits per second: 9.98 Gb/s */
+	PS_FORMAT_SHARE,  /* 0..1 as percent */
+	PS_FORMAT_FIXED,  /* one decimal */
+	PS_FORMAT_AGE,    /* seconds since then: 3m12s */
+	PS_FORMAT_SINCE,  /* a time, as its age: CLOCK_REALTIME in seconds, or RFC 3339 */
+	PS_FORMAT_MICROS, /* microseconds: 250us, 1.2ms */
+	PS_FORMAT_YES,    /* boolean: yes or no */
+	PS_FORMAT_STATE,  /* a word, colored by whether it is good news */
+	PS_FORMAT_LENGTH, /* how many elements */
+	PS_FORMAT_PLACE,  /* an object's `address` and `port` as ADDR:PORT; path "." is the row itself */
 };
 
 /*
- * path: keys separated by dots; "a[]" goes through every element of the array a, "a[0]" takes one; "x|y" takes
- * y where x is missing.
+ * path: keys separated by dots; "a[]" goes through every element of the array a, "a[0]" takes one; "x|y"
+ * takes y where x is missing.
  */
 struct ps_column {
 	const char *heading;
@@ -42,7 +42,7 @@ struct ps_table_style {
 	bool wide;
 	bool color;
 	bool no_headings;
-	double now_s; /* CLOCK_REALTIME, for ages */
+	double now_s;     /* CLOCK_REALTIME, for ages */
 	size_t width_max; /* columns of the terminal, rows are cut there; 0: no limit */
 };
 

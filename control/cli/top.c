@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * `penstock top`: a full screen drawn with plain ANSI sequences. Samples of the last minutes are kept, so that
- * one can go back to what has just rushed by.
+ * `penstock top`: a full screen drawn with plain ANSI sequences. Samples of the last minutes are kept, so
+ * that one can go back to what has just rushed by.
  */
 #include <errno.h>
 #include <poll.h>
@@ -58,7 +58,7 @@ struct top {
 	size_t taken;          /* in all; the newest is at (taken - 1) % KEPT */
 	size_t back;           /* how far back the shown one is */
 	bool paused;
-	char trouble[160];     /* why there is no newer sample */
+	char trouble[160]; /* why there is no newer sample */
 };
 
 static volatile sig_atomic_t interrupted;
@@ -112,7 +112,8 @@ print_sample(FILE *out, json_t *sample, const struct ps_table_style *style)
 	json_decref(workers);
 	if (json_array_size(json_object_get(sample, "services")) > 0) {
 		fputc('\n', out);
-		ps_table_print(out, service_columns, LENGTH(service_columns), json_object_get(sample, "services"), style);
+		ps_table_print(out, service_columns, LENGTH(service_columns),
+			json_object_get(sample, "services"), style);
 	}
 }
 
@@ -153,7 +154,8 @@ draw(struct top *t)
 	FILE *out;
 	int rows = 1;
 
-	if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) < 0 || size.ws_row == 0 || size.ws_col == 0) /* a serial line does not know */
+	if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) < 0 || size.ws_row == 0 ||
+		size.ws_col == 0) /* a serial line does not know */
 		size = (struct winsize){.ws_row = 24, .ws_col = 80};
 	style.width_max = size.ws_col;
 	out = open_memstream(&text, &length);
@@ -163,7 +165,10 @@ draw(struct top *t)
 	at = (time_t)(ps_json_number(sample, "time_ns") / 1e9);
 	if (sample != NULL)
 		strftime(when, sizeof(when), "%H:%M:%S", localtime(&at));
-	fprintf(out, "penstock top  %s  %s%s\n\n", when, t->paused ? "paused" : t->back > 0 ? "looking back" : "live",
+	fprintf(out, "penstock top  %s  %s%s\n\n", when,
+		t->paused     ? "paused"
+		: t->back > 0 ? "looking back"
+			      : "live",
 		t->trouble[0] != '\0' ? "  (no answer)" : "");
 	if (sample != NULL)
 		print_sample(out, sample, &style);
@@ -173,14 +178,16 @@ draw(struct top *t)
 		fprintf(out, "\n%s\n", t->trouble);
 	fclose(out);
 	fputs("\033[H", stdout);
-	for (line = strtok_r(text, "\n", &rest); line != NULL && rows < size.ws_row - 1; line = strtok_r(NULL, "\n", &rest), rows++) {
+	for (line = strtok_r(text, "\n", &rest); line != NULL && rows < size.ws_row - 1;
+		line = strtok_r(NULL, "\n", &rest), rows++) {
 		printf("%s\033[K\n", line);
 		if (rows == 1 && rows + 1 < size.ws_row - 1) {
 			printf("\033[K\n");
 			rows++;
 		}
 	}
-	printf("\033[J\033[%u;1Hq quit  p pause  left/right go through %zu samples  end live\033[K", size.ws_row, kept(t));
+	printf("\033[J\033[%u;1Hq quit  p pause  left/right go through %zu samples  end live\033[K",
+		size.ws_row, kept(t));
 	fflush(stdout);
 	free(text);
 }
@@ -190,7 +197,8 @@ static bool
 on_key(struct top *t, const char *keys, ssize_t length)
 {
 	for (ssize_t i = 0; i < length; i++) {
-		bool sequence = keys[i] == '\033' && i + 2 < length && (keys[i + 1] == '[' || keys[i + 1] == 'O');
+		bool sequence =
+			keys[i] == '\033' && i + 2 < length && (keys[i + 1] == '[' || keys[i + 1] == 'O');
 		char key = sequence ? keys[i + 2] : keys[i];
 
 		if (sequence)
@@ -277,7 +285,8 @@ ps_cmd_top(const struct ps_invocation *inv)
 	t->client = ps_client_open(inv);
 	if (t->client != NULL) {
 		ps_client_timeout(t->client, 3000);
-		if (ps_opt_given(inv, "once") || ps_opt_given(inv, "json") || !isatty(STDOUT_FILENO) || !isatty(STDIN_FILENO))
+		if (ps_opt_given(inv, "once") || ps_opt_given(inv, "json") || !isatty(STDOUT_FILENO) ||
+			!isatty(STDIN_FILENO))
 			status = print_once(t);
 		else
 			status = live(t);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* `penstock trace`: steps come as a stream, in the order of each packet but mixed between workers; a packet is printed when it ends. */
+/* `penstock trace`: steps come as a stream, in the order of each packet but mixed between workers; a packet
+ * is printed when it ends. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,16 +37,19 @@ print_packet(const struct trace *t, json_t *steps)
 	uint8_t bytes[256];
 	size_t index, length;
 
-	fprintf(t->inv->out, "%spacket %.0f%s  worker %.0f, %.0f bytes\n", bold, ps_json_number(first, "packet"), plain,
-		ps_json_number(first, "worker"), ps_json_number(first, "length"));
-	json_array_foreach(steps, index, step) {
+	fprintf(t->inv->out, "%spacket %.0f%s  worker %.0f, %.0f bytes\n", bold,
+		ps_json_number(first, "packet"), plain, ps_json_number(first, "worker"),
+		ps_json_number(first, "length"));
+	json_array_foreach(steps, index, step)
+	{
 		bool final = json_is_true(json_object_get(step, "final"));
 
 		length = ps_decode_hex(ps_json_text(step, "head"), bytes, sizeof(bytes));
 		if (length > 0)
 			ps_decode_frame(bytes, length, header, sizeof(header));
-		fprintf(t->inv->out, "%8.0f  %s%-16s%s  %s\n", ps_json_number(step, "cycles"), final ? bold : "",
-			ps_json_text(step, "stage"), final ? plain : "", length > 0 && strcmp(before, header) != 0 ? header : "");
+		fprintf(t->inv->out, "%8.0f  %s%-16s%s  %s\n", ps_json_number(step, "cycles"),
+			final ? bold : "", ps_json_text(step, "stage"), final ? plain : "",
+			length > 0 && strcmp(before, header) != 0 ? header : "");
 		if (length > 0 && strcmp(before, header) != 0) {
 			strcpy(before, header);
 			if (ps_opt_given(t->inv, "hex"))
@@ -76,7 +80,8 @@ on_step(void *arg, json_t *step)
 		t->packets += final;
 		return t->packets < t->wanted;
 	}
-	snprintf(key, sizeof(key), "%.0f/%.0f", ps_json_number(step, "worker"), ps_json_number(step, "packet"));
+	snprintf(key, sizeof(key), "%.0f/%.0f", ps_json_number(step, "worker"),
+		ps_json_number(step, "packet"));
 	steps = json_object_get(t->open, key);
 	if (steps == NULL) {
 		steps = json_array();
@@ -110,10 +115,12 @@ ps_cmd_trace(const struct ps_invocation *inv)
 	}
 	t.open = json_object();
 	if (rc == 0)
-		rc = ps_client_stream(c, path, silence_ms + 1000, on_step, &t); /* the server's own limit comes first */
+		rc = ps_client_stream(
+			c, path, silence_ms + 1000, on_step, &t); /* the server's own limit comes first */
 	if (rc == -ETIMEDOUT || (rc == 0 && t.packets < t.wanted)) {
-		fprintf(stderr, "penstock: %llu of %llu packets, then none for %llu s\n", (unsigned long long)t.packets,
-			(unsigned long long)t.wanted, (unsigned long long)ps_opt_number(inv, "timeout"));
+		fprintf(stderr, "penstock: %llu of %llu packets, then none for %llu s\n",
+			(unsigned long long)t.packets, (unsigned long long)t.wanted,
+			(unsigned long long)ps_opt_number(inv, "timeout"));
 		status = t.packets > 0 ? PS_CLI_OK : PS_CLI_FAILED;
 	} else if (rc < 0) {
 		status = ps_client_status(c, rc);

@@ -26,8 +26,8 @@ struct ps_watcher {
 	const char *hint;
 	const char **vips;
 	size_t vips_length;
-	json_t *config;    /* holds the strings of vips */
-	json_int_t routed; /* generation whose VIPs are routed */
+	json_t *config;     /* holds the strings of vips */
+	json_int_t routed;  /* generation whose VIPs are routed */
 	json_int_t refused; /* generation whose refusal was said */
 	double errors, warnings;
 	bool said_ready, said_restart, said_trouble;
@@ -62,7 +62,8 @@ collect_vips(struct ps_watcher *w)
 		json_decref(config);
 		return -ENOMEM;
 	}
-	json_array_foreach(listeners, index, listener) {
+	json_array_foreach(listeners, index, listener)
+	{
 		const char *address = ps_json_text(listener, "address");
 
 		if (address[0] != '\0')
@@ -91,21 +92,25 @@ say_listeners(struct ps_watcher *w)
 
 	if (ps_client_get(w->client, "/v1/services", &services) < 0)
 		return;
-	json_array_foreach(json_object_get(services, "items"), index, service) {
-		json_array_foreach(json_object_get(service, "listeners"), inner, listener) {
+	json_array_foreach(json_object_get(services, "items"), index, service)
+	{
+		json_array_foreach(json_object_get(service, "listeners"), inner, listener)
+		{
 			if (said++ >= LISTENERS_SAID) {
 				more++;
 				continue;
 			}
 			ps_cell(text, sizeof(text), listener, &place, 0);
-			fprintf(stderr, "  %-40s %s  %s, %.0f of %.0f endpoints up\n", text, ps_json_text(service, "proto"),
-				ps_json_text(service, "name"), ps_json_number(service, "up"), ps_json_number(service, "endpoints"));
+			fprintf(stderr, "  %-40s %s  %s, %.0f of %.0f endpoints up\n", text,
+				ps_json_text(service, "proto"), ps_json_text(service, "name"),
+				ps_json_number(service, "up"), ps_json_number(service, "endpoints"));
 		}
 	}
 	if (more > 0)
 		fprintf(stderr, "  and %zu more\n", more);
 	if (said == 0)
-		fprintf(stderr, "  no listener: the manifests have no Service or Gateway with an address to serve\n");
+		fprintf(stderr,
+			"  no listener: the manifests have no Service or Gateway with an address to serve\n");
 	json_decref(services);
 }
 
@@ -116,14 +121,16 @@ say_ready(struct ps_watcher *w, json_t *status)
 	say_listeners(w);
 	fprintf(stderr, "penstock: %.0f workers, buffers in %s; try: penstock get services%s\n",
 		ps_json_number(status, "dataplane.workers"),
-		json_is_true(ps_json_at(status, "dataplane.hugepages")) ? "hugepages" : "normal pages", w->hint);
+		json_is_true(ps_json_at(status, "dataplane.hugepages")) ? "hugepages" : "normal pages",
+		w->hint);
 }
 
 /* New errors and warnings of the manifests. */
 static void
 say_diagnostics(struct ps_watcher *w, json_t *status)
 {
-	double errors = ps_json_number(status, "manifests.errors"), warnings = ps_json_number(status, "manifests.warnings");
+	double errors = ps_json_number(status, "manifests.errors"),
+	       warnings = ps_json_number(status, "manifests.warnings");
 	json_t *one;
 	size_t index;
 
@@ -133,10 +140,12 @@ say_diagnostics(struct ps_watcher *w, json_t *status)
 	w->warnings = warnings;
 	fprintf(stderr, "penstock: manifests: %.0f errors, %.0f warnings%s\n", errors, warnings,
 		errors + warnings > 0 ? "; all of them, with their places: penstock check -f ..." : "");
-	json_array_foreach(json_object_get(status, "diagnostics"), index, one) {
+	json_array_foreach(json_object_get(status, "diagnostics"), index, one)
+	{
 		if (index < DIAGNOSTICS_SAID && strcmp(ps_json_text(one, "severity"), "error") == 0)
-			fprintf(stderr, "  %s:%.0f:%.0f: error: %s\n", ps_json_text(one, "file"), ps_json_number(one, "line"),
-				ps_json_number(one, "column"), ps_json_text(one, "message"));
+			fprintf(stderr, "  %s:%.0f:%.0f: error: %s\n", ps_json_text(one, "file"),
+				ps_json_number(one, "line"), ps_json_number(one, "column"),
+				ps_json_text(one, "message"));
 	}
 }
 
@@ -149,11 +158,13 @@ say_changes(struct ps_watcher *w, json_t *status)
 
 	if (rejection != NULL && generation != w->refused) {
 		w->refused = generation;
-		fprintf(stderr, "penstock: the dataplane refused generation %lld and serves on the one before: %s\n",
+		fprintf(stderr,
+			"penstock: the dataplane refused generation %lld and serves on the one before: %s\n",
 			(long long)generation, ps_json_text(rejection, "reason"));
 	}
 	if (restart && !w->said_restart)
-		say("the Dataplane document changed what only a restart can change: stop and start when it suits you; until then "
+		say("the Dataplane document changed what only a restart can change: stop and start when it "
+		    "suits you; until then "
 		    "the dataplane goes on with its old ports, cores and tables");
 	w->said_restart = restart;
 }
@@ -169,10 +180,12 @@ look(struct ps_watcher *w)
 		return;
 	say_diagnostics(w, status);
 	say_changes(w, status);
-	generation = json_integer_value(ps_json_at(status, "generation_applied|dataplane.generation|generation"));
+	generation =
+		json_integer_value(ps_json_at(status, "generation_applied|dataplane.generation|generation"));
 	if (w->hostnet != NULL) {
-		rc = generation == w->routed || collect_vips(w) == 0 ?
-			ps_hostnet_apply(w->hostnet, w->vips, w->vips_length, say) : 0;
+		rc = generation == w->routed || collect_vips(w) == 0
+			     ? ps_hostnet_apply(w->hostnet, w->vips, w->vips_length, say)
+			     : 0;
 		w->routed = generation;
 		if (rc < 0 && rc != -ENODEV && !w->said_trouble)
 			fprintf(stderr, "penstock: routes to the VIPs: %s\n", strerror(-rc));

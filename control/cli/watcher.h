@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A thread beside the supervisor that looks at the running Penstock through its admin socket, as a user would: says what is
- * served when it is ready, when manifests are wrong, when a publication is refused; and keeps the
- * kernel's routes to the VIPs. A thread, because an answer may take its time while restarts may not.
+ * A thread beside the supervisor that looks at the running Penstock through its admin socket, as a user
+ * would: says what is served when it is ready, when manifests are wrong, when a publication is refused; and
+ * keeps the kernel's routes to the VIPs. A thread, because an answer may take its time while restarts may
+ * not.
  */
 #ifndef PS_CLI_WATCHER_H
 #define PS_CLI_WATCHER_H

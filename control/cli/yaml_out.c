@@ -11,13 +11,15 @@
 static bool
 needs_quotes(const char *text)
 {
-	static const char *const words[] = {"", "~", "null", "true", "false", "yes", "no", "on", "off", "y", "n", NULL};
+	static const char *const words[] = {
+		"", "~", "null", "true", "false", "yes", "no", "on", "off", "y", "n", NULL};
 
 	for (unsigned int i = 0; words[i] != NULL; i++) {
 		if (strcasecmp(text, words[i]) == 0)
 			return true;
 	}
-	return strspn(text, "0123456789.+-_:eExXabcdfABCDFoO") == strlen(text) && strpbrk(text, "0123456789") != NULL;
+	return strspn(text, "0123456789.+-_:eExXabcdfABCDFoO") == strlen(text) &&
+	       strpbrk(text, "0123456789") != NULL;
 }
 
 static int
@@ -32,7 +34,8 @@ scalar(yaml_emitter_t *emitter, const char *text, yaml_scalar_style_t style)
 	yaml_event_t event;
 
 	return emit(emitter, &event,
-		yaml_scalar_event_initialize(&event, NULL, NULL, (yaml_char_t *)text, (int)strlen(text), 1, 1, style));
+		yaml_scalar_event_initialize(
+			&event, NULL, NULL, (yaml_char_t *)text, (int)strlen(text), 1, 1, style));
 }
 
 static int
@@ -49,10 +52,14 @@ value_write(yaml_emitter_t *emitter, json_t *value)
 	case JSON_OBJECT:
 		rc = emit(emitter, &event,
 			yaml_mapping_start_event_initialize(&event, NULL, NULL, 1,
-				json_object_size(value) ? YAML_BLOCK_MAPPING_STYLE : YAML_FLOW_MAPPING_STYLE));
-		json_object_foreach(value, key, child) {
+				json_object_size(value) ? YAML_BLOCK_MAPPING_STYLE
+							: YAML_FLOW_MAPPING_STYLE));
+		json_object_foreach(value, key, child)
+		{
 			if (rc == 0)
-				rc = scalar(emitter, key, needs_quotes(key) ? YAML_DOUBLE_QUOTED_SCALAR_STYLE : YAML_ANY_SCALAR_STYLE);
+				rc = scalar(emitter, key,
+					needs_quotes(key) ? YAML_DOUBLE_QUOTED_SCALAR_STYLE
+							  : YAML_ANY_SCALAR_STYLE);
 			if (rc == 0)
 				rc = value_write(emitter, child);
 		}
@@ -60,8 +67,10 @@ value_write(yaml_emitter_t *emitter, json_t *value)
 	case JSON_ARRAY:
 		rc = emit(emitter, &event,
 			yaml_sequence_start_event_initialize(&event, NULL, NULL, 1,
-				json_array_size(value) ? YAML_BLOCK_SEQUENCE_STYLE : YAML_FLOW_SEQUENCE_STYLE));
-		json_array_foreach(value, index, child) {
+				json_array_size(value) ? YAML_BLOCK_SEQUENCE_STYLE
+						       : YAML_FLOW_SEQUENCE_STYLE));
+		json_array_foreach(value, index, child)
+		{
 			if (rc == 0)
 				rc = value_write(emitter, child);
 		}
@@ -70,7 +79,8 @@ value_write(yaml_emitter_t *emitter, json_t *value)
 		if (strchr(json_string_value(value), '\n') != NULL)
 			return scalar(emitter, json_string_value(value), YAML_LITERAL_SCALAR_STYLE);
 		return scalar(emitter, json_string_value(value),
-			needs_quotes(json_string_value(value)) ? YAML_DOUBLE_QUOTED_SCALAR_STYLE : YAML_ANY_SCALAR_STYLE);
+			needs_quotes(json_string_value(value)) ? YAML_DOUBLE_QUOTED_SCALAR_STYLE
+							       : YAML_ANY_SCALAR_STYLE);
 	case JSON_INTEGER:
 		snprintf(number, sizeof(number), "%" JSON_INTEGER_FORMAT, json_integer_value(value));
 		return scalar(emitter, number, YAML_PLAIN_SCALAR_STYLE);
@@ -100,7 +110,8 @@ ps_yaml_write(FILE *out, json_t *value)
 	yaml_emitter_set_unicode(&emitter, 1);
 	rc = emit(&emitter, &event, yaml_stream_start_event_initialize(&event, YAML_UTF8_ENCODING));
 	if (rc == 0)
-		rc = emit(&emitter, &event, yaml_document_start_event_initialize(&event, NULL, NULL, NULL, 1));
+		rc = emit(
+			&emitter, &event, yaml_document_start_event_initialize(&event, NULL, NULL, NULL, 1));
 	if (rc == 0)
 		rc = value_write(&emitter, value);
 	if (rc == 0)

@@ -99,7 +99,9 @@ class Admin(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
         if kind == "endpoints":
             if "service" in query and query["service"] == "default/web":
                 return {"items": [dict(e, flows_active=self.flows_left) for e in ENDPOINTS[:1]]}
-            return {"items": ENDPOINTS}
+            if "/" in query.get("endpoint", ""):
+                return {"items": []}
+            return {"items": [dict(ENDPOINTS[0], flows_active=self.flows_left), ENDPOINTS[1]]}
         if kind == "stats":
             self.looks += 1
             return {"time_ns": self.looks * 1_000_000_000, "since": "2026-01-01T10:00:00.000Z", "epoch": 1, "tsc_hz": 1,
@@ -362,6 +364,11 @@ def test_drain(cli):
     cli("drain", "service", "web", "--wait")
     assert time.monotonic() - began > 0.5
     assert [a for a in cli.admin.asked if a[0] == "POST"][-1][2] == {"service": "default/web"}
+    cli.admin.flows_left = 2
+    threading.Timer(0.7, lambda: setattr(cli.admin, "flows_left", 0)).start()
+    began = time.monotonic()
+    cli("drain", "endpoint", "default/web-7f9c", "--wait")
+    assert time.monotonic() - began > 0.5
     cli("drain", "endpoint", "10.0.0.7:8080", "--undo")
     assert cli.admin.asked[-1][1] == "/v1/undrain"
     cli("drain", "endpoint", "10.9.9.9:1", code=4)

@@ -10,16 +10,16 @@
 
 #include <cmocka.h>
 
-#define CONTAINS(text, part) \
-	do { \
-		if (strstr(text, part) == NULL) \
-			fail_msg("\"%s\" is missing in:\n%s", part, text); \
+#define CONTAINS(text, part)                                                                                 \
+	do {                                                                                                 \
+		if (strstr(text, part) == NULL)                                                              \
+			fail_msg("\"%s\" is missing in:\n%s", part, text);                                   \
 	} while (0)
 
-#define LACKS(text, part) \
-	do { \
-		if (strstr(text, part) != NULL) \
-			fail_msg("\"%s\" should not be in:\n%s", part, text); \
+#define LACKS(text, part)                                                                                    \
+	do {                                                                                                 \
+		if (strstr(text, part) != NULL)                                                              \
+			fail_msg("\"%s\" should not be in:\n%s", part, text);                                \
 	} while (0)
 
 #endif

@@ -10,10 +10,10 @@
 #include "control/cli/verbs.h"
 #include "tests/unit/cli/check.h"
 
-#define COMMAND(name) \
-	enum ps_cli_status name(const struct ps_invocation *inv) \
-	{ \
-		return PS_CLI_OK; \
+#define COMMAND(name)                                                                                        \
+	enum ps_cli_status name(const struct ps_invocation *inv)                                             \
+	{                                                                                                    \
+		return PS_CLI_OK;                                                                            \
 	}
 COMMAND(ps_cmd_run)
 COMMAND(ps_cmd_check)

@@ -6,9 +6,20 @@
 #include "control/cli/decode.h"
 #include "tests/unit/cli/check.h"
 
-#define ETHERNET4 "020000000002" "020000000001" "0800"
-#define IP4(proto) "4500003c00004000" "40" proto "0000" "0a010203" "c633640a"
-#define SYN "11d701bb" "00000001" "00000000" "5002ffff00000000"
+#define ETHERNET4                                                                                            \
+	"020000000002"                                                                                       \
+	"020000000001"                                                                                       \
+	"0800"
+#define IP4(proto)                                                                                           \
+	"4500003c00004000"                                                                                   \
+	"40" proto "0000"                                                                                    \
+	"0a010203"                                                                                           \
+	"c633640a"
+#define SYN                                                                                                  \
+	"11d701bb"                                                                                           \
+	"00000001"                                                                                           \
+	"00000000"                                                                                           \
+	"5002ffff00000000"
 
 static char text[512];
 
@@ -24,45 +35,70 @@ decode(const char *hex)
 static void
 test_tcp(void **state)
 {
-	assert_string_equal(decode(ETHERNET4 IP4("06") SYN),
-		"02:00:00:00:00:01 > 02:00:00:00:00:02 IPv4 10.1.2.3:4567 > 198.51.100.10:443 TCP [S] seq 1 ttl 64");
+	assert_string_equal(
+		decode(ETHERNET4 IP4("06") SYN), "02:00:00:00:00:01 > 02:00:00:00:00:02 IPv4 10.1.2.3:4567 > "
+						 "198.51.100.10:443 TCP [S] seq 1 ttl 64");
 }
 
 static void
 test_vlan_udp6(void **state)
 {
-	CONTAINS(decode("020000000002" "020000000001" "8100" "0064" "86dd" "6000000000081140"
-			"20010db8000000000000000000000001" "20010db8000000000000000000000002" "30390035" "00080000"),
+	CONTAINS(decode("020000000002"
+			"020000000001"
+			"8100"
+			"0064"
+			"86dd"
+			"6000000000081140"
+			"20010db8000000000000000000000001"
+			"20010db8000000000000000000000002"
+			"30390035"
+			"00080000"),
 		"vlan 100 IPv6 [2001:db8::1]:12345 > [2001:db8::2]:53 UDP hops 64");
 }
 
 static void
 test_ipip(void **state)
 {
-	CONTAINS(decode(ETHERNET4 IP4("04") IP4("06") SYN), "IPv4 10.1.2.3 > 198.51.100.10 carries IPv4 10.1.2.3:4567 > 198.51.100.10:443 TCP [S]");
+	CONTAINS(decode(ETHERNET4 IP4("04") IP4("06") SYN),
+		"IPv4 10.1.2.3 > 198.51.100.10 carries IPv4 10.1.2.3:4567 > 198.51.100.10:443 TCP [S]");
 }
 
 static void
 test_icmp_error(void **state)
 {
-	CONTAINS(decode(ETHERNET4 IP4("01") "0304000000000578" IP4("06") SYN), "ICMP fragmentation needed, MTU 1400 about (IPv4 10.1.2.3:4567");
+	CONTAINS(decode(ETHERNET4 IP4("01") "0304000000000578" IP4("06") SYN),
+		"ICMP fragmentation needed, MTU 1400 about (IPv4 10.1.2.3:4567");
 }
 
 static void
 test_arp(void **state)
 {
-	CONTAINS(decode("ffffffffffff" "020000000001" "0806" "0001080006040001" "020000000001" "0a000001" "000000000000" "0a000002"),
+	CONTAINS(decode("ffffffffffff"
+			"020000000001"
+			"0806"
+			"0001080006040001"
+			"020000000001"
+			"0a000001"
+			"000000000000"
+			"0a000002"),
 		"ARP who has 10.0.0.2 tell 10.0.0.1");
 }
 
 static void
 test_later_fragment_has_no_ports(void **state)
 {
-	CONTAINS(decode(ETHERNET4 "4500003c00070010" "40" "11" "0000" "0a010203" "c633640a" "1122334455667788"),
+	CONTAINS(decode(ETHERNET4 "4500003c00070010"
+				  "40"
+				  "11"
+				  "0000"
+				  "0a010203"
+				  "c633640a"
+				  "1122334455667788"),
 		"IPv4 10.1.2.3 > 198.51.100.10 protocol 17 ttl 64 fragment id 7 offset 128");
 }
 
-/* Every prefix of every fixture, and noise, from the end of an allocation: the sanitizer sees a read beyond. */
+/* Every prefix of every fixture, and noise, from the end of an allocation: the sanitizer sees a read beyond.
+ */
 static void
 test_short_and_random(void **state)
 {

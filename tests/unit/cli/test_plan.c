@@ -7,7 +7,10 @@
 #include "control/cli/plan.h"
 #include "tests/unit/cli/check.h"
 
-#define NIC(n) {.name = n, .index = 7, .ethernet = true, .up = true, .carrier = true}
+#define NIC(n)                                                                                               \
+	{                                                                                                    \
+		.name = n, .index = 7, .ethernet = true, .up = true, .carrier = true                         \
+	}
 
 static char said[4096], written[4096], why[256];
 
@@ -91,11 +94,15 @@ test_named_with_address(void **state)
 {
 	struct ps_port_facts facts[] = {NIC("eth0"), NIC("eth1")};
 	struct ps_plan_named named;
-	struct ps_plan_input input = {.facts = facts, .facts_length = 2, .named = &named, .named_length = 1,
+	struct ps_plan_input input = {.facts = facts,
+		.facts_length = 2,
+		.named = &named,
+		.named_length = 1,
 		.gateway = {"192.0.2.1", NULL}};
 	struct ps_plan plan;
 
-	assert_int_equal(ps_plan_named_parse(&named, "eth1=192.0.2.5/24,2001:db8::5/64", why, sizeof(why)), 0);
+	assert_int_equal(
+		ps_plan_named_parse(&named, "eth1=192.0.2.5/24,2001:db8::5/64", why, sizeof(why)), 0);
 	assert_int_equal(named.addresses, 2);
 	assert_int_equal(make(&plan, &input), 0);
 	assert_false(plan.tap);
@@ -110,8 +117,8 @@ test_named_with_address(void **state)
 static void
 test_named_wrong(void **state)
 {
-	static const char *const wrong[] = {"", "=192.0.2.1/24", "eth0=192.0.2.1", "eth0=192.0.2.1/33", "eth0=x/24", "eth0=192.0.2.1/",
-		"eth0=2001:db8::1/129"};
+	static const char *const wrong[] = {"", "=192.0.2.1/24", "eth0=192.0.2.1", "eth0=192.0.2.1/33",
+		"eth0=x/24", "eth0=192.0.2.1/", "eth0=2001:db8::1/129"};
 	struct ps_plan_named named;
 
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
@@ -125,7 +132,8 @@ make_file(const char *root, const char *path, const char *content)
 {
 	char command[512];
 
-	snprintf(command, sizeof(command), "mkdir -p $(dirname %s%s) && printf '%s' > %s%s", root, path, content, root, path);
+	snprintf(command, sizeof(command), "mkdir -p $(dirname %s%s) && printf '%s' > %s%s", root, path,
+		content, root, path);
 	assert_int_equal(system(command), 0);
 }
 

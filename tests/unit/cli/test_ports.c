@@ -5,7 +5,11 @@
 #include "control/cli/ports.h"
 #include "tests/unit/cli/check.h"
 
-#define NIC(n) {.name = n, .pci = "0000:01:00.0", .driver = "ixgbe", .index = 7, .ethernet = true, .up = true, .carrier = true}
+#define NIC(n)                                                                                               \
+	{                                                                                                    \
+		.name = n, .pci = "0000:01:00.0", .driver = "ixgbe", .index = 7, .ethernet = true,           \
+		.up = true, .carrier = true                                                                  \
+	}
 
 static struct ps_port_choice
 judge(struct ps_port_facts f, bool in_namespace, bool xdp)
@@ -61,7 +65,8 @@ test_somebody_uses_it(void **state)
 static void
 test_unfit(void **state)
 {
-	static const char *const virtual[] = {"bridge", "bond", "tun", "dummy", "vlan", "macvlan", "vxlan", "ifb", NULL};
+	static const char *const virtual[] = {
+		"bridge", "bond", "tun", "dummy", "vlan", "macvlan", "vxlan", "ifb", NULL};
 	struct ps_port_facts f = NIC("x");
 
 	f.loopback = true;
@@ -116,7 +121,8 @@ test_userspace_nic(void **state)
 static void
 test_named_overrides_everything_and_excludes_others(void **state)
 {
-	struct ps_port_facts facts[] = {NIC("eth0"), NIC("eth1"), {.pci = "0000:3b:00.0", .driver = "vfio-pci", .ethernet = true}};
+	struct ps_port_facts facts[] = {
+		NIC("eth0"), NIC("eth1"), {.pci = "0000:3b:00.0", .driver = "vfio-pci", .ethernet = true}};
 	const char *names[] = {"eth0", "3b:00.0"};
 	struct ps_port_policy policy = {.named = names, .named_length = 2};
 	struct ps_port_choice c[3];

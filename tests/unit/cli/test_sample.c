@@ -10,18 +10,22 @@ static struct ps_look
 look(json_int_t ns, int epoch, json_int_t packets, json_int_t busy, json_int_t a_in, json_int_t b_in)
 {
 	return (struct ps_look){
-		.workers = json_pack("{s:[{s:i, s:i, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:{s:i}, s:{s:i}}], s:I, s:i}", "items", "worker", 0,
-			"cpu", 1, "state", "polling", "rx_packets", packets, "rx_bytes", packets * 60, "tx_packets", packets, "tx_bytes",
-			packets * 60, "cycles", ns * 2, "busy_cycles", busy, "flow_v4", "active", 5, "flow_v6", "active", 2, "time_ns", ns,
+		.workers = json_pack(
+			"{s:[{s:i, s:i, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:{s:i}, s:{s:i}}], s:I, s:i}",
+			"items", "worker", 0, "cpu", 1, "state", "polling", "rx_packets", packets, "rx_bytes",
+			packets * 60, "tx_packets", packets, "tx_bytes", packets * 60, "cycles", ns * 2,
+			"busy_cycles", busy, "flow_v4", "active", 5, "flow_v6", "active", 2, "time_ns", ns,
 			"epoch", epoch),
-		.services = json_pack("{s:[{s:s, s:I}, {s:s, s:I}]}", "items", "name", "a", "packets_in", a_in, "name", "b", "packets_in", b_in),
+		.services = json_pack("{s:[{s:s, s:I}, {s:s, s:I}]}", "items", "name", "a", "packets_in",
+			a_in, "name", "b", "packets_in", b_in),
 	};
 }
 
 static void
 test_rates(void **state)
 {
-	struct ps_look before = look(1000000000, 7, 1000, 100000, 10, 10), after = look(3000000000, 7, 5000, 900000, 20, 110);
+	struct ps_look before = look(1000000000, 7, 1000, 100000, 10, 10),
+		       after = look(3000000000, 7, 5000, 900000, 20, 110);
 	json_t *s = ps_sample_make(&before, &after, 10), *w;
 
 	assert_non_null(s);
@@ -55,7 +59,8 @@ test_another_dataplane_gives_no_rates(void **state)
 static void
 test_idle_worker_has_no_cycles_per_packet(void **state)
 {
-	struct ps_look before = look(1000000000, 7, 1000, 5, 1, 1), after = look(2000000000, 7, 1000, 5, 1, 1);
+	struct ps_look before = look(1000000000, 7, 1000, 5, 1, 1),
+		       after = look(2000000000, 7, 1000, 5, 1, 1);
 	json_t *s = ps_sample_make(&before, &after, 10);
 
 	assert_null(ps_json_at(s, "workers[0].cycles_per_packet"));

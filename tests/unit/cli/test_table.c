@@ -25,14 +25,17 @@ test_paths(void **state)
 {
 	assert_string_equal(cell("{\"a\": {\"b\": 7}}", "a.b", PS_FORMAT_TEXT), "7");
 	assert_string_equal(cell("{\"a\": [1, 2]}", "a[1]", PS_FORMAT_TEXT), "2");
-	assert_string_equal(cell("{\"a\": [{\"n\": \"x\"}, {\"n\": \"y\"}]}", "a[].n", PS_FORMAT_TEXT), "x,y");
+	assert_string_equal(
+		cell("{\"a\": [{\"n\": \"x\"}, {\"n\": \"y\"}]}", "a[].n", PS_FORMAT_TEXT), "x,y");
 	assert_string_equal(cell("{\"a\": [\"x\", \"y\"]}", "a[]", PS_FORMAT_TEXT), "x,y");
 	assert_string_equal(cell("{\"b\": \"z\"}", "a.c|b", PS_FORMAT_TEXT), "z");
 	assert_string_equal(cell("{\"a\": null}", "a", PS_FORMAT_TEXT), "-");
 	assert_string_equal(cell("{\"a\": []}", "a[]", PS_FORMAT_TEXT), "-");
 	assert_string_equal(cell("{}", "a.b.c", PS_FORMAT_TEXT), "-");
-	assert_string_equal(cell("{\"address\": \"10.0.0.1\", \"port\": 80}", ".", PS_FORMAT_PLACE), "10.0.0.1:80");
-	assert_string_equal(cell("{\"l\": [{\"address\": \"::1\", \"port\": 80}]}", "l[]", PS_FORMAT_PLACE), "[::1]:80");
+	assert_string_equal(
+		cell("{\"address\": \"10.0.0.1\", \"port\": 80}", ".", PS_FORMAT_PLACE), "10.0.0.1:80");
+	assert_string_equal(
+		cell("{\"l\": [{\"address\": \"::1\", \"port\": 80}]}", "l[]", PS_FORMAT_PLACE), "[::1]:80");
 }
 
 static const char *
@@ -83,7 +86,9 @@ static const struct ps_column columns[] = {
 	{"STATE", "state", PS_FORMAT_STATE, false},
 	{"MORE", "more", PS_FORMAT_TEXT, true},
 };
-#define ROWS "[{\"name\": \"a\", \"n\": 5, \"state\": \"up\", \"more\": \"m\"}, {\"name\": \"longer\", \"n\": 1500, \"state\": \"down\"}]"
+#define ROWS                                                                                                 \
+	"[{\"name\": \"a\", \"n\": 5, \"state\": \"up\", \"more\": \"m\"}, {\"name\": \"longer\", \"n\": "   \
+	"1500, \"state\": \"down\"}]"
 
 static void
 test_alignment(void **state)
@@ -127,7 +132,8 @@ static void
 test_names(void **state)
 {
 	json_t *service = json_pack("{s:s, s:s}", "name", "default/web:80", "namespace", "default");
-	json_t *endpoint = json_pack("{s:s, s:s, s:i}", "name", "default/web-1", "address", "10.0.0.7", "port", 8080);
+	json_t *endpoint =
+		json_pack("{s:s, s:s, s:i}", "name", "default/web-1", "address", "10.0.0.7", "port", 8080);
 	const struct ps_kind_view *s = ps_kind_view_find("svc"), *e = ps_kind_view_find("endpoints");
 
 	assert_true(ps_item_is(s, service, NULL, "web"));
@@ -149,13 +155,15 @@ test_names(void **state)
 static void
 test_yaml(void **state)
 {
-	json_t *value = json_loads("{\"a\": \"true\", \"b\": [1, {\"c\": null}], \"d\": \"two\\nlines\", \"e\": {}, \"f\": \"1.5\", \"g\": \"10.0.0.1/8\"}",
+	json_t *value = json_loads("{\"a\": \"true\", \"b\": [1, {\"c\": null}], \"d\": \"two\\nlines\", "
+				   "\"e\": {}, \"f\": \"1.5\", \"g\": \"10.0.0.1/8\"}",
 		0, NULL);
 	FILE *out = fmemopen(text, sizeof(text), "w");
 
 	assert_int_equal(ps_yaml_write(out, value), 0);
 	fclose(out);
-	assert_string_equal(text, "a: \"true\"\nb:\n- 1\n- c: null\nd: |-\n  two\n  lines\ne: {}\nf: \"1.5\"\ng: 10.0.0.1/8\n");
+	assert_string_equal(text,
+		"a: \"true\"\nb:\n- 1\n- c: null\nd: |-\n  two\n  lines\ne: {}\nf: \"1.5\"\ng: 10.0.0.1/8\n");
 	json_decref(value);
 }
 
