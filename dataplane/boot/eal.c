@@ -163,7 +163,8 @@ ps_eal_start(const struct ps_snapshot *s, const struct ps_sizes *sizes, const ch
 	/* Nothing of DPDK's own on disk: lives of one instance, and instances, must not meet. */
 	add(&a, "--file-prefix=penstock-%08x", (uint32_t)instance);
 	add(&a, "--no-telemetry");
-	add(&a, "--log-level=5");
+	add(&a, "--log-level=warning");
+	add(&a, "--log-level=lib.eal:error"); /* it warns of page sizes that nobody asked for */
 	/* Peers that map our memory (memif zero-copy, vhost) get one descriptor instead of thousands. */
 	add(&a, "--single-file-segments");
 	if (*hugepages) {
