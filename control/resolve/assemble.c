@@ -10,84 +10,64 @@
 #include "dataplane/api/digest.h"
 #include "policies/listener/lookup.h"
 
-struct owner {
-	struct service_entry *service;
-	struct gateway_listener_entry *listener;
-};
-
 struct assembly {
 	struct ps_resolver *r;
 	struct ps_model *m;
-	struct owner *owner;              /* of m->listener[i] */
 	const struct ps_model_service **want; /* service of m->listener[i] */
 	uint32_t *cell;
 	uint32_t cells;
+	bool settled;                         /* first all claim, then each hears what came of it */
 };
 
-static void
-won(const struct owner *o, int change)
+static uint32_t *
+cell_of(const struct assembly *a, const struct ps_model_listener *l)
 {
-	if (o->service != NULL)
-		o->service->won += (uint32_t)change;
-	else
-		o->listener->won += (uint32_t)change;
+	uint32_t at = (uint32_t)ps_listener_hash(&l->addr, l->port, l->proto) & (a->cells - 1);
+
+	for (; a->cell[at] != PS_NONE; at = (at + 1) & (a->cells - 1)) {
+		const struct ps_model_listener *has = &a->m->listener[a->cell[at]];
+
+		if (has->port == l->port && has->proto == l->proto && ps_addr_equal(&has->addr, &l->addr))
+			break;
+	}
+	return &a->cell[at];
 }
 
 static void
-lost(struct assembly *a, const struct owner *o, const struct ps_model_listener *loser, const char *to)
+claim(struct assembly *a, const struct ps_model_listener *wanted, const struct ps_model_service *service)
 {
+	uint32_t *cell = cell_of(a, wanted);
+
+	if (*cell == PS_NONE)
+		*cell = a->m->listeners++;
+	else if (ps_object_age(a->m->listener[*cell].object, wanted->object) <= 0)
+		return; /* also one address by two ways, say clusterIP and externalIPs: the first way stays */
+	a->m->listener[*cell] = *wanted;
+	a->want[*cell] = service;
+}
+
+/* After all claims: counts in *won, or in *lost and names the owner. */
+static void
+settle(struct assembly *a, const struct ps_model_listener *wanted, uint32_t *won, uint32_t *lost, const char **to)
+{
+	const struct ps_model_listener *has = &a->m->listener[*cell_of(a, wanted)];
 	char text[48];
 
-	if (o->service != NULL) {
-		o->service->lost_to = to;
-	} else {
-		o->listener->lost++;
-		o->listener->lost_to = to;
+	if (has->object == wanted->object) {
+		++*won;
+		return;
 	}
-	if (ps_object_diagnose(loser->object, &a->r->assemble_diagnostics, PS_WARNING, loser->object->name_place,
+	++*lost;
+	if (*to == NULL)
+		*to = has->name;
+	if (ps_object_diagnose(wanted->object, &a->r->assemble_diagnostics, PS_WARNING, wanted->object->name_place,
 		    "%s port %u belongs to %s, which is older, expected an address and port of its own",
-		    ps_addr_text(&loser->addr, text), be16toh(loser->port), to) != 0)
+		    ps_addr_text(&wanted->addr, text), be16toh(wanted->port), has->name) != 0)
 		a->r->failed = true;
 }
 
 static void
-claim(struct assembly *a, const struct ps_model_listener *wanted, const struct ps_model_service *service,
-	struct owner owner)
-{
-	struct ps_model *m = a->m;
-	uint32_t at = (uint32_t)ps_listener_hash(&wanted->addr, wanted->port, wanted->proto) & (a->cells - 1), i;
-	struct ps_model_listener *has;
-
-	for (; a->cell[at] != PS_NONE; at = (at + 1) & (a->cells - 1)) {
-		has = &m->listener[a->cell[at]];
-		if (has->port == wanted->port && has->proto == wanted->proto && ps_addr_equal(&has->addr, &wanted->addr))
-			break;
-	}
-	if (a->cell[at] == PS_NONE) {
-		i = a->cell[at] = m->listeners++;
-	} else {
-		i = a->cell[at];
-		has = &m->listener[i];
-		if (has->object == wanted->object) {
-			/* One address by two ways, say clusterIP and externalIPs: the first way stays. */
-			won(&owner, 1);
-			return;
-		}
-		if (ps_object_age(has->object, wanted->object) < 0) {
-			lost(a, &owner, wanted, has->name);
-			return;
-		}
-		won(&a->owner[i], -1);
-		lost(a, &a->owner[i], has, wanted->name);
-	}
-	won(&owner, 1);
-	m->listener[i] = *wanted;
-	a->owner[i] = owner;
-	a->want[i] = service;
-}
-
-static void
-claim_gateways(struct assembly *a)
+visit_gateways(struct assembly *a)
 {
 	struct ps_resolver *r = a->r;
 	uint32_t i, j, k;
@@ -102,7 +82,7 @@ claim_gateways(struct assembly *a)
 
 			if (!l->usable || l->proto == 0)
 				continue;
-			name = ps_take_text(r, &r->assemble_arena, "gateway/%s/%s/%s", o->ns, o->name, l->name);
+			name = a->settled ? "" : ps_take_text(r, &r->assemble_arena, "gateway/%s/%s/%s", o->ns, o->name, l->name);
 			for (k = 0; k < g->status.addresses; k++) {
 				const struct ps_addr *addr = &g->status.address[k];
 				const struct route_service *s = l->service[!ps_addr_is_v4(addr)];
@@ -115,8 +95,28 @@ claim_gateways(struct assembly *a)
 					.object = o,
 				};
 
-				claim(a, &wanted, s != NULL ? &s->model : NULL, (struct owner){.listener = l});
+				if (a->settled)
+					settle(a, &wanted, &l->won, &l->lost, &l->lost_to);
+				else
+					claim(a, &wanted, s != NULL ? &s->model : NULL);
 			}
+		}
+	}
+}
+
+static void
+visit_services(struct assembly *a)
+{
+	uint32_t i, j, lost;
+
+	for (i = 0; i < a->r->service.cells; i++) {
+		struct service_entry *e = a->r->service.cell[i].value;
+
+		for (j = 0, lost = 0; e != NULL && j < e->listeners; j++) {
+			if (a->settled)
+				settle(a, &e->listener[j].model, &e->won, &lost, &e->lost_to);
+			else
+				claim(a, &e->listener[j].model, e->listener[j].service);
 		}
 	}
 }
@@ -229,19 +229,16 @@ ps_assemble(struct ps_resolver *r)
 		a.cells *= 2;
 	a.m->listener = ps_take(r, &r->assemble_arena, most * sizeof(*a.m->listener));
 	a.m->listeners = 0;
-	a.owner = ps_take(r, &r->assemble_arena, most * sizeof(*a.owner));
 	a.want = ps_take(r, &r->assemble_arena, most * sizeof(*a.want));
 	a.cell = ps_take(r, &r->assemble_arena, a.cells * sizeof(*a.cell));
 	if (r->failed)
 		return;
 	memset(a.cell, 0xff, a.cells * sizeof(*a.cell));
-	claim_gateways(&a);
-	for (i = 0; i < r->service.cells; i++) {
-		struct service_entry *e = r->service.cell[i].value;
-
-		for (j = 0; e != NULL && j < e->listeners; j++)
-			claim(&a, &e->listener[j].model, e->listener[j].service, (struct owner){.service = e});
-	}
+	visit_gateways(&a);
+	visit_services(&a);
+	a.settled = true;
+	visit_gateways(&a);
+	visit_services(&a);
 	number_services(&a, most);
 	list_vips(&a);
 	list_status(r);
