@@ -14,6 +14,27 @@
 #define HEADER_SIZE 4096u
 #define HUGE_PAGE (2ull << 20)
 
+/* Bytes that a hugetlbfs can still give. One mounted without a limit reports no blocks at all: then the pages of the pool count. */
+static uint64_t
+hugetlbfs_room(const struct statfs *fs)
+{
+	unsigned long long pages = 0;
+	char path[96];
+	FILE *f;
+
+	if (fs->f_blocks != 0)
+		return (uint64_t)fs->f_bfree * (uint64_t)fs->f_bsize;
+	snprintf(path, sizeof(path), "/sys/kernel/mm/hugepages/hugepages-%llukB/free_hugepages",
+		 (unsigned long long)fs->f_bsize / 1024);
+	f = fopen(path, "re");
+	if (f == NULL)
+		return 0;
+	if (fscanf(f, "%llu", &pages) != 1)
+		pages = 0;
+	fclose(f);
+	return pages * (uint64_t)fs->f_bsize;
+}
+
 int
 ps_hugetlbfs_find(uint64_t size, char *path, size_t path_size)
 {
@@ -31,7 +52,7 @@ ps_hugetlbfs_find(uint64_t size, char *path, size_t path_size)
 		    access(entry.mnt_dir, W_OK) != 0 || strlen(entry.mnt_dir) >= path_size)
 			continue;
 		/* Pages of 1 GiB are too coarse for files of some megabytes. */
-		if ((uint64_t)fs.f_bsize > HUGE_PAGE || (uint64_t)fs.f_bfree * (uint64_t)fs.f_bsize < size)
+		if ((uint64_t)fs.f_bsize > HUGE_PAGE || hugetlbfs_room(&fs) < size)
 			continue;
 		snprintf(path, path_size, "%s", entry.mnt_dir);
 		rc = 0;
