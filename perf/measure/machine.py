@@ -79,7 +79,8 @@ class Machine:
         self.nice_before = os.getpriority(os.PRIO_PROCESS, 0)
         os.setpriority(os.PRIO_PROCESS, 0, -20)
         self.autogroup_before = set_autogroup(-20)
-        self.directory = tempfile.mkdtemp(prefix="penstock-bench-")
+        # in memory, as /run is: tables shared between processes must not be written back to a disk
+        self.directory = tempfile.mkdtemp(prefix="penstock-bench-", dir="/dev/shm" if os.path.ismount("/dev/shm") else None)
         try:
             self.reserve_hugepages()
         except BaseException:
@@ -153,6 +154,10 @@ class Machine:
         if self.nice_before is not None:
             os.setpriority(os.PRIO_PROCESS, 0, self.nice_before)
             set_autogroup(self.autogroup_before)
+        # flow tables outlive the dataplane on purpose, and lie in whichever hugetlbfs it found
+        for path in glob.glob(os.path.join(self.directory or "/nonexistent", "*-run", "flows-*")):
+            if os.path.islink(path) and os.path.exists(path):
+                os.unlink(os.path.realpath(path))
         if self.mounted is not None:
             for path in glob.glob(os.path.join(self.mounted, "*")):
                 os.unlink(path) if not os.path.isdir(path) else shutil.rmtree(path, ignore_errors=True)

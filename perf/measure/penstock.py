@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Penstock under measurement: penstockd and penstock-dataplane with one worker and one memif port."""
+import glob
 import json
 import os
 import signal
@@ -94,6 +95,10 @@ class Penstock:
         for child in (self.dataplane, self.daemon):
             if child is not None:
                 self.machine.stop(child)
+        # flow tables outlive the process on purpose; in a hugetlbfs they outlive our directory too
+        for path in glob.glob(os.path.join(self.runtime, "flows-*")):
+            if os.path.islink(path) and os.path.exists(path):
+                os.unlink(os.path.realpath(path))
         self.log.close()
 
 
