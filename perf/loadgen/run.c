@@ -10,6 +10,7 @@
 #define SETUP_PASSES 5
 #define SETUP_QUIET 0.2   /* seconds without a new flow: the rest of the pass is lost */
 #define DRAIN_AT_MOST 5.0 /* seconds */
+#define NEW_FLOW_DEBT 0.02 /* seconds */
 #define SEARCH_PROBE 0.5  /* share of the trial time spent on finding where to begin */
 
 static uint64_t
@@ -174,6 +175,9 @@ start_sending(struct ps_engine *e, double pps)
 	e->new_rate = e->c->new_flows;
 	ps_pacer_start(&e->pacer, pps, e->hz, now);
 	ps_pacer_start(&e->new_pacer, e->new_rate, e->hz, now);
+	/* The rate of new flows is what counts, not their spacing: a pause of this core is made up for. */
+	if (e->new_rate * NEW_FLOW_DEBT > e->new_pacer.debt)
+		e->new_pacer.debt = (uint32_t)(e->new_rate * NEW_FLOW_DEBT);
 }
 
 struct progress {

@@ -63,6 +63,8 @@ def measure(context, penstock, say, seconds=10):
     elapsed = t1 - t0
     created = f1["created"] - f0["created"]
     busy = w1["busy_cycles"] - w0["busy_cycles"]
+    stages = {name: (now["cycles"] - w0["stages"].get(name, {"cycles": 0})["cycles"]) / created
+              for name, now in w1["stages"].items() if not name.startswith("port_rx") and name != "inbox"} if created else {}
     lost = result["to_backend"]["lost"] + result["to_client"]["lost"]
     return {
         "seconds": elapsed, "asked_per_s": RATE, "created_per_s": created / elapsed,
@@ -70,6 +72,7 @@ def measure(context, penstock, say, seconds=10):
         "evicted": f1["evicted"] - f0["evicted"], "refused": f1["refused"] - f0["refused"],
         "fill": min(f["active"] for _, f, _ in steady) / capacity, "capacity": capacity, "established": max(base, 0),
         "busy_share": busy / (w1["cycles"] - w0["cycles"]), "cycles_per_flow": busy / created if created else None,
+        "stages_per_flow": {name: cycles for name, cycles in stages.items() if cycles >= 1},
         "lost": lost, "sent": result["to_backend"]["sent"] + result["to_client"]["sent"],
         "series": [{"t": t - series[0][0], "active": f["active"], "created": f["created"], "expired": f["expired"]}
                    for t, f, _ in series],

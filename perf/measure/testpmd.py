@@ -15,15 +15,22 @@ CYCLES = re.compile(r"CPU cycles/packet=([0-9.]+)")
 
 class Testpmd:
     def __init__(self, machine, descriptors, burst, mode="macswap", program="dpdk-testpmd"):
-        self.machine = machine
+        self.machine, self.descriptors, self.burst, self.mode, self.program = machine, descriptors, burst, mode, program
+        self.start()
+
+    def start(self):
+        machine = self.machine
         self.socket = os.path.join(machine.directory, "testpmd.sock")
-        command = [program, "--lcores", f"0@{machine.load_cpu},1@{machine.worker_cpu}", "--main-lcore", "0", "--no-pci",
+        command = [self.program, "--lcores", f"0@{machine.load_cpu},1@{machine.worker_cpu}", "--main-lcore", "0", "--no-pci",
                    "--no-telemetry", "--single-file-segments", "--file-prefix", f"bench-pmd-{os.getpid()}",
                    "--huge-dir", machine.huge_dir, "-m", "256",
                    "--vdev", f"net_memif0,role=server,socket={self.socket},socket-abstract=no",
-                   "--", "-i", f"--forward-mode={mode}", "--nb-cores=1", f"--rxd={descriptors}", f"--txd={descriptors}",
-                   f"--burst={burst}", "--record-core-cycles", "--total-num-mbufs=16384"]
+                   "--", "-i", f"--forward-mode={self.mode}", "--nb-cores=1", f"--rxd={self.descriptors}",
+                   f"--txd={self.descriptors}",
+                   f"--burst={self.burst}", "--record-core-cycles", "--total-num-mbufs=16384"]
         self.output = []
+        if os.path.exists(self.socket):
+            os.unlink(self.socket)
         # a terminal for its output: into a pipe, figures would stay in its buffer
         self.terminal, theirs = pty.openpty()
         self.child = machine.start(command, cpu={machine.load_cpu, machine.worker_cpu}, stdin=subprocess.PIPE,
@@ -73,6 +80,14 @@ class Testpmd:
                     return float(found.group(1))
             time.sleep(0.01)
         return None
+
+    def ensure(self):
+        """It does not always survive a memif peer that leaves: then another one takes its place. True when it did."""
+        if self.child.poll() is None:
+            return False
+        self.machine.stop(self.child)
+        self.start()
+        return True
 
     def stop(self):
         if self.child.poll() is None:

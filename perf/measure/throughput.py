@@ -3,7 +3,7 @@
 import time
 
 from . import manifests, stats
-from .loadgen import traffic
+from .loadgen import LoadError, traffic
 from .penstock import stage_cycles, worker_difference
 
 MACSWAP_MAC = "02:00:00:00:00:01"
@@ -74,6 +74,15 @@ def run_penstock(context, penstock, scenario, extra=()):
 
 
 def run_testpmd(context, testpmd, scenario, extra=()):
+    try:
+        return attempt_testpmd(context, testpmd, scenario, extra)
+    except LoadError:
+        if not testpmd.ensure():
+            raise
+        return attempt_testpmd(context, testpmd, scenario, extra)
+
+
+def attempt_testpmd(context, testpmd, scenario, extra):
     readings = {}
 
     def begin():
