@@ -96,7 +96,8 @@ ps_hugepages_free(void)
 
 struct args {
 	int count;
-	char *value[MAX_ARGS + 1];
+	char *value[MAX_ARGS + 1]; /* EAL reorders it */
+	char *own[MAX_ARGS + 1];   /* and keeps pointers: these stay reachable for life */
 };
 
 static void __attribute__((format(printf, 2, 3)))
@@ -107,8 +108,10 @@ add(struct args *a, const char *format, ...)
 	if (a->count == MAX_ARGS)
 		return;
 	va_start(list, format);
-	if (vasprintf(&a->value[a->count], format, list) >= 0)
+	if (vasprintf(&a->own[a->count], format, list) >= 0) {
+		a->value[a->count] = a->own[a->count];
 		a->count++;
+	}
 	va_end(list);
 }
 

@@ -24,7 +24,7 @@ setsockopt(int fd, int level, int option, const void *value, socklen_t size)
 		int argument;
 
 		memcpy(&argument, value, sizeof(argument));
-		argument &= ~(PACKET_FANOUT_FLAG_DEFRAG << 16);
+		argument &= (int)~((uint32_t)PACKET_FANOUT_FLAG_DEFRAG << 16);
 		return (int)syscall(SYS_setsockopt, fd, level, option, &argument, sizeof(argument));
 	}
 	return (int)syscall(SYS_setsockopt, fd, level, option, value, size);
