@@ -116,6 +116,25 @@ make_shared_queues(void)
 	return 0;
 }
 
+/*
+ * Whoever has a CPU to himself and serves hardware polls without rest: waking up would cost latency. Software ports
+ * cost a system call or a cache miss per empty poll, and their peers may want the CPU.
+ */
+static bool
+polls_hard(uint32_t worker)
+{
+	const struct ps_boot *b = &ps_dataplane.boot;
+
+	if (b->idle != PS_IDLE_AUTO)
+		return b->idle == PS_IDLE_POLL;
+	if (cpus.crowded || b->worker_cpu[worker] == PS_NONE || ps_dataplane.ports == 0)
+		return false;
+	for (uint32_t p = 0; p < ps_dataplane.ports; p++)
+		if (ps_dataplane.port[p].device.kind != PS_PORT_PCI)
+			return false;
+	return true;
+}
+
 static int
 make_worker(uint32_t index)
 {
@@ -134,7 +153,7 @@ make_worker(uint32_t index)
 	w->adjacency = ps_dataplane.adjacency;
 	w->to_main = ps_dataplane.to_main;
 	w->random = (uint32_t)random64() | 1;
-	w->polls_hard = ps_dataplane.boot.idle == PS_IDLE_POLL;
+	w->polls_hard = polls_hard(index);
 	w->rx_queue = ps_port_rx_queue;
 	snprintf(name, sizeof(name), "from-main-%u", index);
 	w->from_main = make_ring(name, FROM_MAIN_ENTRIES, RING_F_SP_ENQ | RING_F_SC_DEQ);
