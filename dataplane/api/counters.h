@@ -37,7 +37,7 @@ struct ps_flow_counters {
 	uint64_t expired;    /* idle, closed or reset, removed by age */
 	uint64_t evicted;    /* half-open flow given up for a new one, table full */
 	uint64_t refused;    /* table full and nothing to give up */
-	uint64_t stateless;  /* packets balanced without record because the table is full (DNAT, DSR) */
+	uint64_t stateless;  /* packets balanced without record because the table is full (DSR) */
 	uint64_t restored;   /* taken over from the previous process */
 };
 

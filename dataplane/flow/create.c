@@ -8,12 +8,11 @@
  *   to a SNAT address               another worker's reply: hand over; else late: NO_FLOW
  *   to a probe's port               to_main
  *   to another address of ours      punt
- *   from a DNAT endpoint            a flow of another gateway: found backwards, else
  *   to anybody else                 NOT_FORWARDED
  *
- * When the table is full, the oldest half-open flow makes room. When there is none, FullNAT refuses the new flow
- * (FLOW_TABLE_FULL); DNAT and DSR forward the packet without record (`stateless`): Maglev is pure, so the next packet finds the
- * same endpoint, as long as the set of endpoints does not change.
+ * When the table is full, the oldest half-open flow makes room. When there is none, DSR forwards the packet without record
+ * (`stateless`): Maglev is pure, so the next packet finds the same endpoint, as long as the set of endpoints does not
+ * change. FullNAT and DNAT refuse the new flow (FLOW_TABLE_FULL): without a record nobody could rewrite the replies.
  */
 #include <errno.h>
 
@@ -307,7 +306,7 @@ forward_stateless(const struct arrival *p, const struct ps_service *service, con
 {
 	struct ps_flow6 record = {0};
 
-	if (service->mode == PS_MODE_FULLNAT)
+	if (ps_flow_two_way(service->mode))
 		return refuse(p, service, PS_EXIT_FLOW_TABLE_FULL);
 	fill(&record.head, p, service, e, hash);
 	atomic_store_explicit(&record.head.state, p->proto == IPPROTO_TCP ? PS_FLOW_ESTABLISHED : PS_FLOW_UDP,

@@ -439,6 +439,8 @@ test_exhaustion(void **state)
 	assert_int_equal(pass(b, (struct packet){.tcp_flags = 2, .src_port = 12}), PS_FLOW_EDGE_DROP);
 	assert_int_equal(why(b), PS_EXIT_FLOW_TABLE_FULL);
 	assert_int_equal(b->w.flow4->counters->refused, 1);
+	assert_int_equal(pass(b, (struct packet){.proto = 17, .mode = PS_MODE_DNAT, .src_port = 12}), PS_FLOW_EDGE_DROP);
+	assert_int_equal(b->w.flow4->counters->refused, 2);
 	assert_null(ps_flow_table_check(b->w.flow4));
 	bed_free(b);
 }
