@@ -231,6 +231,7 @@ ps_first_snapshot(struct ps_loaded *loaded, uint64_t *received_ns)
 	uint64_t begin = now_ms(), told = 0;
 	char path[PATH_MAX], why[200];
 	bool tried = false;
+	int rc;
 
 	snprintf(path, sizeof(path), "%s/%s", ps_dataplane.state_dir, PS_SNAPSHOT_FILE);
 	first = loaded;
@@ -243,12 +244,16 @@ ps_first_snapshot(struct ps_loaded *loaded, uint64_t *received_ns)
 		if (!tried && now_ms() - begin >= WAIT_MS) {
 			tried = true;
 			*received_ns = now_ns();
-			if (ps_load_bundle(loaded, ps_dataplane.blobs, path, why, sizeof(why)) == 0) {
+			rc = ps_load_bundle(loaded, ps_dataplane.blobs, path, why, sizeof(why));
+			if (rc == 0) {
 				ps_log(PS_SAY_WARNING, "penstockd has no snapshot for us: serving generation %llu from %s",
 				       (unsigned long long)loaded->snapshot->generation, path);
 				return 0;
 			}
-			ps_log(PS_SAY_WARNING, "no snapshot on disk: %s", why);
+			if (rc == -ENOENT)
+				ps_log(PS_SAY_INFO, "no snapshot on disk yet (%s)", path);
+			else
+				ps_log(PS_SAY_WARNING, "snapshot on disk refused: %s: %s", path, why);
 		}
 		if (tried && now_ms() - told >= 60000) {
 			told = now_ms();
