@@ -16,6 +16,7 @@ import contextlib
 import json
 import os
 import pathlib
+import re
 import shutil
 import signal
 import subprocess
@@ -115,7 +116,7 @@ class Lab:
     def _remove_namespaces(self):
         for line in sh("ip", "netns", "list").stdout.splitlines():
             name = line.split()[0] if line.split() else ""
-            if name.startswith(self.prefix):
+            if re.fullmatch(re.escape(self.prefix) + r"(sw|gw|rt|[cb]\d+)", name):
                 sh("ip", "netns", "del", name, check=False)
 
     def host(self, name):
