@@ -124,15 +124,18 @@ def worker_difference(before, after):
 
 
 def stage_cycles(difference):
-    """Cycles per received packet, by stage. RX stages count empty polls too, so they are what the busy cycles leave."""
-    packets = difference["packets"]
-    if not packets:
+    """
+    Cycles per received packet, by stage. Workers publish the stages' counters at times of their own, so they are related to the
+    packets that the same counters saw. RX stages count empty polls too: they are what the busy cycles leave.
+    """
+    seen = difference["stages"].get("classify", {"packets": 0})["packets"]
+    if not seen or difference["cycles_per_packet"] is None:
         return {}
     shares = {}
     for name, stage in difference["stages"].items():
         if name.startswith("port_rx") or name == "inbox":
             continue
         key = "port_tx" if name.startswith("port_tx") else name
-        shares[key] = shares.get(key, 0) + stage["cycles"] / packets
-    shares["port_rx and loop"] = max(0.0, difference["busy_cycles"] / packets - sum(shares.values()))
+        shares[key] = shares.get(key, 0) + stage["cycles"] / seen
+    shares["port_rx and loop"] = max(0.0, difference["cycles_per_packet"] - sum(shares.values()))
     return {name: value for name, value in shares.items() if value >= 0.05}

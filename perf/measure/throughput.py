@@ -29,6 +29,7 @@ SCENARIOS = [
 ]
 
 
+BACKOFF = ["--backoff", "4"]  # us: long enough that the generator's polling costs the worker nothing that can be measured
 UNDISTURBED = 0.98  # share of the time that a worker's thread must have run for its figures to count
 
 
@@ -64,7 +65,7 @@ def run_penstock(context, penstock, scenario, extra=()):
     window = Window(penstock.counters, penstock.counters, penstock.presence)
     arguments = traffic(manifests.VIP[scenario.service], ipv6=scenario.ipv6, returns=scenario.returns)
     result = context.loadgen.run(penstock.socket, arguments + scenario.load() + ["--no-setup", "--warmup",
-                                 context.warmup, "--duration", context.duration] + list(extra), 60, window)
+                                 context.warmup, "--duration", context.duration] + BACKOFF + list(extra), 60, window)
     difference = worker_difference(window.first, window.last)
     return {"pps": result["device_pps"], "bit_per_s": result["device_bit_per_s"], "ran": window.share,
             "cycles_per_packet": scaled(difference["cycles_per_packet"], window.share),
@@ -98,7 +99,7 @@ def attempt_testpmd(context, testpmd, scenario, extra):
                  "fd00:2::/112" if scenario.ipv6 else "198.18.0.0/16"]
     window = Window(begin, end, testpmd.presence)
     result = context.loadgen.run(testpmd.socket, arguments + scenario.load() + ["--warmup", context.warmup, "--duration",
-                                 context.duration] + list(extra), 60, window)
+                                 context.duration] + BACKOFF + list(extra), 60, window)
     saturated = context.tsc_hz / result["device_pps"] if result["device_pps"] else None
     cycles = readings.get("cycles") or saturated
     # macswap can be faster than the generator; what it could do is what its cycles leave room for
