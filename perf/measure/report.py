@@ -65,7 +65,7 @@ def cycles_chart(scenarios, left=0, width=900):
             svg.rect(x, y, cycles * scale, 22, colour[name], f"{name}: {cycles:.1f}")
             x += cycles * scale
         total, limit = s["cycles_per_packet"]["median"], s["macswap_cycles_per_packet"]["median"]
-        svg.label(label + (total or 0) * scale + 6, y + 16, number(total, 0), bold=True)
+        svg.label(max(x, label + (total or 0) * scale) + 6, y + 16, number(total, 0), bold=True)
         svg.rect(label, y + 24, (limit or 0) * scale, 14, IO_COLOUR, f"macswap: {number(limit)}")
         svg.label(label + (limit or 0) * scale + 6, y + 36, number(limit, 0))
     y = 30 + row * len(scenarios) + 8
