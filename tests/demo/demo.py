@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The demo: Penstock between real clients and real servers, on this machine, in about half a minute.
 
-Everything lives in network namespaces named pst-demo-*, which are removed at the end. The manifests
+Everything lives in network namespaces named penstock-demo-*, which are removed at the end. The manifests
 are in tests/demo/manifests; a copy is changed while the traffic runs.
 """
 
@@ -45,7 +45,7 @@ def verdict(good, text):
 def main():
     step("A network: two clients, a router, three servers, and the gateway's namespace")
     print(__import__("lab").__doc__.split("\n\n")[1])
-    with Lab("pst-demo-") as lab:
+    with Lab("penstock-demo-") as lab:
         servers = lab.serve_all()
         manifests = lab.dir / "manifests"
         shutil.copytree(HERE / "manifests", manifests)
