@@ -28,7 +28,7 @@
 #define POOL_CACHE 512u
 #define TO_MAIN_ENTRIES 4096u
 #define FROM_MAIN_ENTRIES 1024u
-#define MAX_BURST 64u
+#define MAX_BURST 128u
 #define MIN_BURST 4u
 
 struct ps_dataplane ps_dataplane = {.workers = 0};
@@ -135,12 +135,28 @@ polls_hard(uint32_t worker)
 	return true;
 }
 
+/* Source nodes that ps_graph_build will give the worker. */
+static uint32_t
+count_sources(uint32_t worker)
+{
+	uint32_t sources = 1; /* inbox */
+
+	for (uint32_t p = 0; p < ps_dataplane.ports; p++) {
+		const struct ps_dataplane_port *port = &ps_dataplane.port[p];
+
+		if (port->device.rx_queues > worker)
+			sources += (port->device.rx_queues - worker - 1) / ps_dataplane.workers + 1;
+		sources += port->share[worker] != NULL;
+		sources += worker == 0 && port->device.punt_id != PS_PORT_ID_NONE;
+	}
+	return sources;
+}
+
 static int
 make_worker(uint32_t index)
 {
 	struct ps_worker *w = rte_zmalloc("worker", sizeof(*w), RTE_CACHE_LINE_SIZE);
 	char name[RTE_RING_NAMESIZE];
-	uint32_t busiest = 1;
 
 	if (w == NULL)
 		return -ENOMEM;
@@ -171,10 +187,9 @@ make_worker(uint32_t index)
 			w->rss_port[p] = &port->device;
 		w->punt_port[p] = port->device.punt_id;
 		memcpy(&w->port_mac[p], port->device.mac, 6);
-		busiest += (port->device.rx_queues + ps_dataplane.workers - 1) / ps_dataplane.workers + 2;
 	}
 	/* All sources together must not exceed a stream in one walk. */
-	w->burst = (uint16_t)(RTE_GRAPH_BURST_SIZE / busiest);
+	w->burst = (uint16_t)(RTE_GRAPH_BURST_SIZE / count_sources(index));
 	if (w->burst > MAX_BURST)
 		w->burst = MAX_BURST;
 	if (w->burst < MIN_BURST)

@@ -467,7 +467,7 @@ classify(struct rte_graph *graph, struct rte_node *node, void **objs, uint16_t n
 		rte_node_next_stream_move(graph, node, PS_CLASSIFY_DROP);
 		return n;
 	}
-	return ps_stage_run(graph, node, objs, n, classify_one);
+	return ps_stage_run_warm(graph, node, objs, n, classify_one);
 }
 
 rte_edge_t

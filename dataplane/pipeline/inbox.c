@@ -38,6 +38,8 @@ inbox(struct rte_graph *graph, struct rte_node *node, void **objs, uint16_t none
 		handed = take_handed(w, objs, w->burst);
 		if (handed != 0) {
 			w->counters->handoff_in += handed;
+			for (uint16_t i = 0; i < handed; i++)
+				rte_prefetch0(rte_pktmbuf_mtod((struct rte_mbuf *)objs[i], void *));
 			rte_node_enqueue(graph, node, TO_CLASSIFY, objs, handed);
 		}
 	}

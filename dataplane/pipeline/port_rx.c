@@ -40,8 +40,8 @@ port_rx(struct rte_graph *graph, struct rte_node *node, void **objs, uint16_t no
 	for (uint16_t i = 0; i < n; i++) {
 		struct rte_mbuf *m = objs[i];
 
-		if (likely(i + PS_STAGE_AHEAD < n))
-			rte_prefetch0(rte_pktmbuf_mtod((struct rte_mbuf *)objs[i + PS_STAGE_AHEAD], void *));
+		/* For classify, which comes when this loop is done. */
+		rte_prefetch0(rte_pktmbuf_mtod(m, void *));
 		memcpy(ps_meta(m), word, sizeof(word));
 		bytes += m->pkt_len;
 	}

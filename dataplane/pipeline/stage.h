@@ -5,6 +5,7 @@
  * PS_STAGE registration at the end of the file.
  *
  *   ps_stage_run    one decision per packet, headers prefetched ahead
+ *   ps_stage_run_warm  the same for packets that lie in the cache already
  *   ps_stage_run3   three passes over chunks (prepare, probe, decide), so that each
  *                   pass prefetches the memory that the next one reads: two dependent cache
  *                   misses per packet cost one miss per chunk
@@ -69,6 +70,18 @@ ps_stage_part(struct rte_graph *graph, struct rte_node *node, void **objs, uint1
 	ps_stage_dispatch(graph, node, objs, edge, n);
 }
 
+/* For stages whose packets lie in the cache already, because the source before them has touched or prefetched each. */
+static __rte_always_inline void
+ps_stage_part_warm(struct rte_graph *graph, struct rte_node *node, void **objs, uint16_t n, ps_decide_fn decide)
+{
+	struct ps_worker *w = ps_node_worker(node);
+	rte_edge_t edge[RTE_GRAPH_BURST_SIZE];
+
+	for (uint16_t i = 0; i < n; i++)
+		edge[i] = decide(w, objs[i]);
+	ps_stage_dispatch(graph, node, objs, edge, n);
+}
+
 /* A frame larger than RTE_GRAPH_BURST_SIZE is rare: packets that a stage held back join a full burst. */
 static __rte_always_inline uint16_t
 ps_stage_run(struct rte_graph *graph, struct rte_node *node, void **objs, uint16_t n,
@@ -79,6 +92,18 @@ ps_stage_run(struct rte_graph *graph, struct rte_node *node, void **objs, uint16
 	for (done = 0; done < n; done += part) {
 		part = RTE_MIN((uint16_t)(n - done), (uint16_t)RTE_GRAPH_BURST_SIZE);
 		ps_stage_part(graph, node, objs + done, part, decide);
+	}
+	return n;
+}
+
+static __rte_always_inline uint16_t
+ps_stage_run_warm(struct rte_graph *graph, struct rte_node *node, void **objs, uint16_t n, ps_decide_fn decide)
+{
+	uint16_t done, part;
+
+	for (done = 0; done < n; done += part) {
+		part = RTE_MIN((uint16_t)(n - done), (uint16_t)RTE_GRAPH_BURST_SIZE);
+		ps_stage_part_warm(graph, node, objs + done, part, decide);
 	}
 	return n;
 }
