@@ -9,9 +9,9 @@ PYTHON := /usr/bin/python3
 # What each package is for is said in README.md, "Dependencies".
 BUILD_PACKAGES := build-essential pkg-config meson ninja-build libdpdk-dev libyaml-dev libevent-dev \
 	libjansson-dev libcurl4-openssl-dev libmnl-dev libcap-dev libsystemd-dev libcmocka-dev
-TEST_PACKAGES := iproute2 ethtool iputils-ping curl iperf3 bind9-dnsutils python3 python3-pytest python3-scapy \
+TEST_PACKAGES := iproute2 ethtool iputils-ping tcpdump curl iperf3 bind9-dnsutils python3 python3-pytest python3-pytest-timeout python3-scapy \
 	clang libclang-rt-14-dev procps
-BENCH_PACKAGES := dpdk librsvg2-bin
+BENCH_PACKAGES := dpdk dpdk-dev librsvg2-bin
 DEB_PACKAGES := debhelper dpkg-dev fakeroot
 
 .PHONY: all build demo test unit integration fuzz sanitize bench bench-quick deb install clean \
