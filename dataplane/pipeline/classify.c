@@ -364,6 +364,39 @@ group_wanted(const uint8_t *frame, uint16_t type)
 	return type == ETHERTYPE_IPV6 && frame[0] == 0x33 && frame[1] == 0x33;
 }
 
+/*
+ * The plain IPv6 case: untagged, to our MAC, TCP or UDP right behind the header, one segment. False: not that plain.
+ * Addresses that begin with eight zero bytes (unspecified, loopback, mapped) are left to the long way.
+ */
+static __rte_always_inline bool
+ipv6_plain(const struct ps_worker *w, struct rte_mbuf *m)
+{
+	const uint32_t l3 = sizeof(struct rte_ether_hdr), l4 = sizeof(struct rte_ipv6_hdr);
+	const uint8_t *head = rte_pktmbuf_mtod(m, const uint8_t *), *ip = head + l3;
+	struct ps_meta *meta = ps_meta(m);
+	uint16_t iface = w->view->port[meta->port].untagged;
+	uint32_t payload, least;
+
+	if (m->nb_segs != 1 || m->data_len < l3 + l4 + sizeof(struct rte_udp_hdr) ||
+	    (load32(head + 12) & 0xf0ffff) != (ETHERTYPE_IPV6 | 0x60u << 16) ||
+	    (load64(head) & MAC_MASK) != w->port_mac[meta->port] || (m->ol_flags & RTE_MBUF_F_RX_VLAN_STRIPPED) ||
+	    iface == UINT16_MAX || ip[8] == 0xff || ip[24] == 0xff || load64(ip + 8) == 0 || load64(ip + 24) == 0)
+		return false;
+	payload = rte_be_to_cpu_16(load16(ip + 4));
+	least = ip[6] == IPPROTO_TCP ? sizeof(struct rte_tcp_hdr) : sizeof(struct rte_udp_hdr);
+	if ((ip[6] != IPPROTO_TCP && ip[6] != IPPROTO_UDP) || payload < least || l3 + l4 + payload > m->data_len ||
+	    !l4_ok(ip + l4, payload, ip[6]))
+		return false;
+	m->data_len = (uint16_t)(l3 + l4 + payload);
+	m->pkt_len = m->data_len;
+	meta->iface = iface;
+	meta->l3 = (uint8_t)l3;
+	meta->l4 = (uint8_t)l4;
+	meta->proto = ip[6];
+	meta->flags |= PS_META_F_V6;
+	return true;
+}
+
 /* Everything that the fast path does not take. */
 static __rte_noinline rte_edge_t
 frame(const struct ps_worker *w, struct rte_mbuf *m)
@@ -374,6 +407,8 @@ frame(const struct ps_worker *w, struct rte_mbuf *m)
 	uint16_t type, vid = 0, iface;
 	rte_edge_t edge;
 
+	if (ipv6_plain(w, m))
+		return w->port_spread[meta->port] ? spread(w, m, PS_CLASSIFY_FLOW6) : PS_CLASSIFY_FLOW6;
 	if (!contiguous(m, sizeof(struct rte_ether_hdr)))
 		return ps_exit_to(m, PS_EXIT_ETHERTYPE_UNKNOWN, PS_CLASSIFY_DROP);
 	head = rte_pktmbuf_mtod(m, const uint8_t *);
