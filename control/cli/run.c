@@ -4,6 +4,7 @@
 #include <curl/curl.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <glob.h>
 #include <libgen.h>
 #include <limits.h>
 #include <pwd.h>
@@ -21,6 +22,7 @@
 #include "control/cli/verbs.h"
 #include "control/cli/watcher.h"
 #include "control/manifest/manifest.h"
+#include "dataplane/api/abi.h"
 
 #define ARGUMENTS 512u
 
@@ -369,6 +371,31 @@ check_user(const struct ps_invocation *inv, const struct run *r)
 	return PS_CLI_OK;
 }
 
+/*
+ * Flow tables outlive the dataplane on purpose, in memory or in hugepages. Who stops the whole gateway gets
+ * the memory back. In a hugetlbfs, the runtime directory has a link to the file.
+ */
+static void
+forget_flows(const char *runtime_dir)
+{
+	char pattern[PATH_MAX], target[PATH_MAX];
+	glob_t found;
+
+	snprintf(pattern, sizeof(pattern), "%s/%s-*", runtime_dir, PS_FLOWS_FILE);
+	if (glob(pattern, GLOB_NOSORT, NULL, &found) != 0)
+		return;
+	for (size_t i = 0; i < found.gl_pathc; i++) {
+		ssize_t n = readlink(found.gl_pathv[i], target, sizeof(target) - 1);
+
+		if (n > 0) {
+			target[n] = '\0';
+			unlink(target);
+		}
+		unlink(found.gl_pathv[i]);
+	}
+	globfree(&found);
+}
+
 static enum ps_cli_status
 supervise(struct run *r)
 {
@@ -392,6 +419,7 @@ supervise(struct run *r)
 		rc = ps_supervisor_run(s);
 	ps_watcher_stop(r->watcher);
 	ps_supervisor_free(s);
+	forget_flows(r->runtime_dir);
 	if (rc < 0)
 		return ps_fail("cannot supervise: %s", strerror(-rc));
 	return rc == 0 ? PS_CLI_OK : PS_CLI_FAILED;

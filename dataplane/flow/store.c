@@ -3,13 +3,17 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <mntent.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <unistd.h>
+
+#include "dataplane/api/digest.h"
 
 #define HEADER_SIZE 4096u
 #define HUGE_PAGE (2ull << 20)
@@ -168,6 +172,16 @@ make_at(struct ps_flow_file *f, const char *path, uint64_t size, bool hugepages)
 	return rc;
 }
 
+/* Tells instances of the same name apart in a hugetlbfs that they share: by where they run. */
+static uint32_t
+directory_tag(const char *runtime_dir)
+{
+	char real[PATH_MAX];
+	const char *name = realpath(runtime_dir, real) != NULL ? real : runtime_dir;
+
+	return (uint32_t)ps_digest(name, strlen(name), 0);
+}
+
 int
 ps_flow_file_make(struct ps_flow_file *f, const char *runtime_dir, const char *hugetlbfs, const char *instance,
 		  const struct ps_flows_header *header)
@@ -192,8 +206,9 @@ ps_flow_file_make(struct ps_flow_file *f, const char *runtime_dir, const char *h
 			char old[512];
 			ssize_t n = readlink(f->path, old, sizeof(old) - 1);
 
-			snprintf(huge, sizeof(huge), "%s/penstock-%s-%s-%u-%u%s", hugetlbfs, instance, PS_FLOWS_FILE,
-				 header->family, header->worker, try == 0 ? "" : ".b");
+			snprintf(huge, sizeof(huge), "%s/penstock-%s-%08x-%s-%u-%u%s", hugetlbfs, instance,
+				 directory_tag(runtime_dir), PS_FLOWS_FILE, header->family, header->worker,
+				 try == 0 ? "" : ".b");
 			if (n > 0) {
 				old[n] = '\0';
 				if (strcmp(old, huge) == 0)
