@@ -117,6 +117,8 @@ static const struct ps_column port_columns[] = {
 	{"TX-ERRORS", "tx_errors", PS_FORMAT_COUNT, true},
 	{"CAN", "can[]", PS_FORMAT_TEXT, true},
 	{"RECHECKSUMS", "distrusts_checksum", PS_FORMAT_YES, true},
+	{"SOFTWARE-SPREAD", "spreads_in_software", PS_FORMAT_YES, true},
+	{"SHARED-TX", "shares_tx_queues", PS_FORMAT_YES, true},
 };
 
 static const struct ps_column worker_columns[] = {

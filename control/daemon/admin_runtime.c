@@ -63,6 +63,9 @@ port_json(const struct ps_port_status *p)
 		"rx_queues", (int)p->rx_queues, "tx_queues", (int)p->tx_queues, "can", list, "distrusts_checksum",
 		(p->flags & PS_PORT_DISTRUSTS_CHECKSUM) != 0);
 	if (o != NULL)
+		json_object_update_new(o, json_pack("{s:b, s:b}", "spreads_in_software", (p->flags & PS_PORT_SPREADS) != 0,
+			"shares_tx_queues", (p->flags & PS_PORT_SHARES_TX) != 0));
+	if (o != NULL)
 		json_object_update_new(o, json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "rx_packets",
 			(json_int_t)p->rx_packets, "rx_bytes", (json_int_t)p->rx_bytes, "rx_missed", (json_int_t)p->rx_missed,
 			"rx_errors", (json_int_t)p->rx_errors, "rx_nombuf", (json_int_t)p->rx_nombuf, "tx_packets",

@@ -107,6 +107,8 @@ struct ps_port_status {
 #define PS_PORT_CAN_CHAINS 0x8u
 #define PS_PORT_CAN_RSS_KEY 0x10u
 #define PS_PORT_DISTRUSTS_CHECKSUM 0x20u /* L4 checksums are recomputed in full */
+#define PS_PORT_SPREADS 0x40u   /* fewer rx queues than workers: software hands packets to their worker */
+#define PS_PORT_SHARES_TX 0x80u /* fewer tx queues than workers: workers without one send through another's */
 
 struct ps_neighbour_status {
 	struct ps_addr addr;

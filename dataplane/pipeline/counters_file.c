@@ -135,8 +135,15 @@ ps_counters_attach(struct ps_counters *c, struct ps_worker *w)
 void
 ps_counters_refresh(struct ps_counters *c)
 {
-	for (uint32_t p = 0; p < ps_dataplane.ports; p++)
-		ps_port_status(&ps_dataplane.port[p].device, &c->port[p]);
+	for (uint32_t p = 0; p < ps_dataplane.ports; p++) {
+		const struct ps_dataplane_port *port = &ps_dataplane.port[p];
+		struct ps_port_status status = c->port[p]; /* statistics that cannot be read stay */
+
+		ps_port_status(&port->device, &status);
+		status.flags |= port->spread ? PS_PORT_SPREADS : 0;
+		status.flags |= port->device.tx_shared ? PS_PORT_SHARES_TX : 0;
+		c->port[p] = status;
+	}
 	for (uint32_t w = 0; w < ps_dataplane.workers; w++)
 		ps_graph_count(ps_dataplane.worker[w], c);
 	c->neighbours = ps_net_neighbours(ps_net_main_net(ps_dataplane.net), c->neighbour,
