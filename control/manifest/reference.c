@@ -151,7 +151,7 @@ static void
 put_dataplane(const struct page *page)
 {
 	if (page->markdown)
-		fputs("<!-- Generated from the table in control/manifest/dataplane.c by penstock-gendoc. "
+		fputs("<!-- SPDX-License-Identifier: Apache-2.0 -->\n<!-- Generated from the table in control/manifest/dataplane.c by penstock-gendoc. "
 		      "-->\n"
 		      "# Configuration\n\n"
 		      "A `Dataplane` document says what Penstock runs on. Every field may be left out.\n\n"
@@ -170,7 +170,7 @@ static void
 put_annotations(const struct page *page)
 {
 	if (page->markdown)
-		fputs("<!-- Generated from the table in control/manifest/service.c by penstock-gendoc. -->\n"
+		fputs("<!-- SPDX-License-Identifier: Apache-2.0 -->\n<!-- Generated from the table in control/manifest/service.c by penstock-gendoc. -->\n"
 		      "# Annotations of a Service\n\n"
 		      "What Kubernetes has no field for. Values are texts: `penstock.dev/toa: \"true\"`.\n\n",
 		      page->out);
@@ -195,7 +195,7 @@ put_objects(const struct page *page)
 	unsigned i;
 
 	if (page->markdown)
-		fputs("<!-- Generated from the tables in control/manifest by penstock-gendoc. -->\n"
+		fputs("<!-- SPDX-License-Identifier: Apache-2.0 -->\n<!-- Generated from the tables in control/manifest by penstock-gendoc. -->\n"
 		      "# Fields of Kubernetes objects\n\n"
 		      "Of Namespaces, the labels are read. Other kinds are listed by name and not served "
 		      "yet.\n",
