@@ -74,7 +74,6 @@ ps_probes_new(struct ps_probes **out, const struct ps_probe_ops *ops, void *stat
 		return -ENOMEM;
 	p->ops = *ops;
 	p->state = state;
-	/* A private copy: the other side can write the header. */
 	p->state_slots = ((const struct ps_state_header *)state)->slots;
 	p->random = random | 1;
 	*out = p;
@@ -288,10 +287,15 @@ probed_endpoints(const struct ps_snapshot *s)
 int
 ps_probes_load(struct ps_probes *p, const struct ps_snapshot *s, uint64_t now_us, uint64_t real_ns)
 {
-	uint32_t endpoints = probed_endpoints(s), size = 64, used, i, fresh = 0;
-	struct ps_probes old = *p;
-	struct wanted *wanted = calloc(endpoints + 1, sizeof(*wanted));
+	uint32_t endpoints, size = 64, used, i, fresh = 0;
+	struct ps_probes old;
+	struct wanted *wanted;
 
+	/* A private copy: the other side can write the header. Taken anew, because a larger table may lie there now. */
+	p->state_slots = ((const struct ps_state_header *)p->state)->slots;
+	old = *p;
+	endpoints = probed_endpoints(s);
+	wanted = calloc(endpoints + 1, sizeof(*wanted));
 	while (size < endpoints)
 		size *= 2;
 	p->length = 0;
