@@ -9,7 +9,8 @@
 #include "control/manifest/schema.h"
 #include "dataplane/api/snapshot.h"
 
-#define HOUR 3600000ll
+#define MINUTE 60000ll
+#define HOUR (60 * MINUTE)
 #define DAY (24 * HOUR)
 
 #define PS_MAX_OWN_ADDRESSES 2048u
@@ -182,9 +183,9 @@ static const struct ps_field timeouts_field[] = {
 	 .min = 1000, .max = 30 * DAY, .fallback = "2h4m",
 	 .help = "How long an established TCP flow may be silent."},
 	{.name = "tcpSyn", PS_IN(ps_dataplane_spec, timeouts, tcp_syn), .type = PS_T_DURATION, .min = 500,
-	 .max = HOUR, .fallback = "5s", .help = "How long a TCP flow without an answer is kept."},
+	 .max = 2 * MINUTE, .fallback = "5s", .help = "How long a TCP flow without an answer is kept."},
 	{.name = "tcpFin", PS_IN(ps_dataplane_spec, timeouts, tcp_fin), .type = PS_T_DURATION, .min = 1000,
-	 .max = DAY, .fallback = "30s",
+	 .max = DAY, .fallback = "2m",
 	 .help = "How long a TCP flow that one side has closed may be silent."},
 	{.name = "tcpTimeWait", PS_IN(ps_dataplane_spec, timeouts, tcp_time_wait), .type = PS_T_DURATION,
 	 .min = 500, .max = HOUR, .fallback = "5s",

@@ -284,6 +284,9 @@ start_flows(const struct ps_snapshot *s, char *why, size_t why_size)
 		.affinity = b->affinity,
 		.endpoint_slots = b->endpoint_slots,
 		.service_slots = b->service_slots,
+		.tcp_syn_ms = b->tcp_syn_ms,
+		.tcp_fin_ms = b->tcp_fin_ms,
+		.tcp_closed_ms = b->tcp_closed_ms,
 		.boot_id = ps_boot_id(),
 		.now_ms = clock_ms(),
 	};

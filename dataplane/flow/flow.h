@@ -51,6 +51,7 @@ struct ps_flows_config {
 	uint32_t affinity;        /* entries */
 	uint32_t endpoint_slots;
 	uint32_t service_slots;
+	uint32_t tcp_syn_ms, tcp_fin_ms, tcp_closed_ms; /* as struct ps_boot */
 	uint64_t boot_id;         /* ps_boot_id() */
 	uint32_t now_ms;          /* CLOCK_MONOTONIC, as worker.now_ms */
 };

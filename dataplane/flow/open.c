@@ -40,7 +40,7 @@ struct family {
 
 struct ps_flows {
 	uint32_t workers, endpoint_slots, service_slots;
-	uint32_t now_ms;
+	uint32_t now_ms, young_ms;
 	uint64_t restored;
 	struct family family[2];
 	struct ps_snat *snat[PS_MAX_WORKERS];
@@ -181,7 +181,8 @@ open_table(struct ps_flows *flows, struct family *fam, uint32_t worker, bool ado
 	struct taking_over o = {.flows = flows, .worker = worker, .v6 = fam->v6};
 	uint64_t size = (uint64_t)ps_flow_table_buckets(fam->capacity) * sizeof(struct ps_flow_bucket);
 	struct ps_flow_table_config config = {
-		.v6 = fam->v6, .capacity = fam->capacity, .seed = seed, .now_ms = flows->now_ms, .restore = adopt,
+		.v6 = fam->v6, .capacity = fam->capacity, .seed = seed, .now_ms = flows->now_ms, .young_ms = flows->young_ms,
+		.restore = adopt,
 		.records = ps_flow_file_records(&fam->file[worker]),
 	};
 	int rc;
@@ -329,6 +330,8 @@ ps_flows_open(struct ps_flows **out, const struct ps_flows_config *c, const stru
 	flows->endpoint_slots = c->endpoint_slots;
 	flows->service_slots = c->service_slots;
 	flows->now_ms = c->now_ms;
+	flows->young_ms = c->tcp_syn_ms;
+	ps_state_timeouts_set(c->tcp_syn_ms, c->tcp_fin_ms, c->tcp_closed_ms);
 	flows->family[0] = (struct family){.capacity = c->flows_v4};
 	flows->family[1] = (struct family){.v6 = true, .capacity = c->flows_v6};
 	for (i = 0; i < PS_MAX_WORKERS; i++)

@@ -25,7 +25,7 @@
  * F14's.) The path is bounded; with load 0.6 its end is never seen, and if it were, the flow would be refused.
  *
  * Half-open flows. A SYN costs its sender nothing, so a record in state SYN or SYN_ACK is on probation: it stands in
- * the *young ring*, in order of arrival, until 5 s have passed or the ring is full. Leaving it, a
+ * the *young ring*, in order of arrival, until some seconds have passed or the ring is full. Leaving it, a
  * record that has been answered and acknowledged moves to the wheel; one that has not is ended. The ring
  * holds at most half as many records as the table, which is therefore the most that a SYN flood can occupy. When the
  * table is full, a new flow takes the place of the oldest half-open one; established flows are never
@@ -49,7 +49,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#define YOUNG_MS 5000u
+#define YOUNG_MS 5000u /* unless configured */
 #define YOUNG_SCAN 64u  /* records that leave the young ring in search of a half-open one, per call */
 #define RESTORE_AHEAD 16u
 
@@ -344,7 +344,7 @@ age_young(struct ps_flow_table *t, uint32_t now_ms, uint32_t budget, ps_flow_dea
 		bool full = length > t->young_limit;
 
 		/* Half-open records do not renew last_seen: it is when they came. */
-		if (!full && state != PS_FLOW_FREE && now_ms - f->last_seen_ms < YOUNG_MS) {
+		if (!full && state != PS_FLOW_FREE && now_ms - f->last_seen_ms < t->young_ms) {
 			/* An answered one was renewed and hides the age of those behind it: it may go to the wheel now. */
 			if (ps_flow_half_open(state))
 				break;
@@ -535,6 +535,7 @@ ps_flow_table_new(struct ps_flow_table **table, const struct ps_flow_table_confi
 	if (t == NULL)
 		return -ENOMEM;
 	memset(t, 0, sizeof(*t));
+	t->young_ms = config->young_ms != 0 ? config->young_ms : YOUNG_MS;
 	t->young_limit = config->capacity / 2u != 0 ? config->capacity / 2u : 1u;
 	while (ring < t->young_limit + PS_BUCKET_PROBES)
 		ring <<= 1;

@@ -57,6 +57,7 @@ struct ps_flow_table {
 	uint32_t young_mask;
 	uint32_t young_head, young_tail; /* free running */
 	uint32_t young_limit;
+	uint32_t young_ms; /* life of a half-open flow */
 	struct ps_flow_counters *counters;
 
 	/* ageing */
@@ -81,6 +82,7 @@ struct ps_flow_table_config {
 	void *buckets;   /* ps_flow_table_buckets(capacity) * 64 bytes, zeroed, 64-byte aligned */
 	uint64_t seed;   /* random, secret: keeps senders from choosing bucket collisions */
 	uint32_t now_ms;
+	uint32_t young_ms; /* how long a flow may be half-open; 0: 5 s */
 	bool restore;    /* records may hold flows: their states are left for ps_flow_table_restore */
 };
 

@@ -72,13 +72,25 @@ build(void)
 				}
 }
 
+static uint32_t between_ms[16] = {
+	[PS_FLOW_SYN] = PS_SYN_MS,         [PS_FLOW_SYN_ACK] = PS_SYN_MS, [PS_FLOW_FIN_CLIENT] = 120000,
+	[PS_FLOW_FIN_ENDPOINT] = 120000, [PS_FLOW_CLOSING] = 5000,      [PS_FLOW_RESET] = 5000,
+};
+
+void
+ps_state_timeouts_set(uint32_t syn_ms, uint32_t fin_ms, uint32_t closed_ms)
+{
+	if (syn_ms != 0)
+		between_ms[PS_FLOW_SYN] = between_ms[PS_FLOW_SYN_ACK] = syn_ms;
+	if (fin_ms != 0)
+		between_ms[PS_FLOW_FIN_CLIENT] = between_ms[PS_FLOW_FIN_ENDPOINT] = fin_ms;
+	if (closed_ms != 0)
+		between_ms[PS_FLOW_CLOSING] = between_ms[PS_FLOW_RESET] = closed_ms;
+}
+
 uint32_t
 ps_state_timeout_ms(uint8_t state, uint32_t packets_in, uint32_t tcp_idle_s, uint32_t udp_idle_s)
 {
-	static const uint32_t fixed_ms[16] = {
-		[PS_FLOW_SYN] = 5000,          [PS_FLOW_SYN_ACK] = 5000, [PS_FLOW_FIN_CLIENT] = 120000,
-		[PS_FLOW_FIN_ENDPOINT] = 120000, [PS_FLOW_CLOSING] = 10000, [PS_FLOW_RESET] = 5000,
-	};
 	uint64_t ms;
 
 	switch (state) {
@@ -92,7 +104,7 @@ ps_state_timeout_ms(uint8_t state, uint32_t packets_in, uint32_t tcp_idle_s, uin
 			ms = 10000;
 		break;
 	default:
-		ms = fixed_ms[state & 15u];
+		ms = between_ms[state & 15u];
 		break;
 	}
 	/* The clock is 32 bits wide and compared as signed: 24 days are the most. */

@@ -46,9 +46,17 @@ ps_tcp_is_syn(uint8_t flags)
 	return (flags & (PS_TCP_SYN | PS_TCP_ACK | PS_TCP_RST | PS_TCP_FIN)) == PS_TCP_SYN;
 }
 
+#define PS_SYN_MS 5000u
+
 /*
- * How long a flow may be silent, in ms. tcp_idle_s and udp_idle_s are its service's. One table for all the others:
- * half-open 5 s from the SYN; half closed 120 s; closing 10 s; reset 5 s; UDP of a single packet 10 s at most.
+ * Sets how long flows in the states between may be silent, in ms, 0: as before. syn: half-open, from the SYN on
+ * (PS_SYN_MS); fin: closed by one side (120 s); closed: closed by both or reset (5 s). Main, before workers run.
+ */
+void ps_state_timeouts_set(uint32_t syn_ms, uint32_t fin_ms, uint32_t closed_ms);
+
+/*
+ * How long a flow may be silent, in ms. tcp_idle_s and udp_idle_s are its service's; what ps_state_timeouts_set says
+ * holds for all. UDP of a single packet: 10 s at most.
  */
 uint32_t ps_state_timeout_ms(uint8_t state, uint32_t packets_in, uint32_t tcp_idle_s, uint32_t udp_idle_s);
 

@@ -375,6 +375,44 @@ test_probation(void **state)
 	drop_table(&b, false);
 }
 
+/* Probation lasts as long as configured, shorter or longer than usual. */
+static void
+test_probation_configured(void **state)
+{
+	static const uint32_t young_ms[] = {700, 9000};
+	struct bed b;
+	uint32_t now, i;
+
+	for (i = 0; i < 2; i++) {
+		make_table(&b, false, 100, 1000, NULL);
+		b.table->young_ms = young_ms[i];
+		insert(b.table, 2, PS_FLOW_SYN, 1000);
+		for (now = 1000; now < 1000 + young_ms[i]; now += 10)
+			ps_flow_table_age(b.table, now, 8, deadline, ended, &b);
+		assert_int_equal(b.ended, 0);
+		ps_flow_table_age(b.table, now, 8, deadline, ended, &b);
+		assert_int_equal(b.ended, 1);
+		drop_table(&b, false);
+	}
+}
+
+static void
+test_timeouts(void **state)
+{
+	assert_int_equal(ps_state_timeout_ms(PS_FLOW_SYN, 1, 900, 30), 5000);
+	assert_int_equal(ps_state_timeout_ms(PS_FLOW_FIN_ENDPOINT, 9, 900, 30), 120000);
+	assert_int_equal(ps_state_timeout_ms(PS_FLOW_CLOSING, 9, 900, 30), 5000);
+	ps_state_timeouts_set(1000, 0, 300);
+	ps_state_timeouts_set(0, 2000, 0); /* 0 changes nothing */
+	assert_int_equal(ps_state_timeout_ms(PS_FLOW_SYN, 1, 900, 30), 1000);
+	assert_int_equal(ps_state_timeout_ms(PS_FLOW_SYN_ACK, 1, 900, 30), 1000);
+	assert_int_equal(ps_state_timeout_ms(PS_FLOW_FIN_CLIENT, 9, 900, 30), 2000);
+	assert_int_equal(ps_state_timeout_ms(PS_FLOW_FIN_ENDPOINT, 9, 900, 30), 2000);
+	assert_int_equal(ps_state_timeout_ms(PS_FLOW_CLOSING, 9, 900, 30), 300);
+	assert_int_equal(ps_state_timeout_ms(PS_FLOW_RESET, 9, 900, 30), 300);
+	assert_int_equal(ps_state_timeout_ms(PS_FLOW_ESTABLISHED, 9, 900, 30), 900000);
+}
+
 static bool
 accept_all(void *arg, struct ps_flow *f)
 {
@@ -532,6 +570,7 @@ main(void)
 		cmocka_unit_test(test_flood),      cmocka_unit_test(test_probation),
 		cmocka_unit_test(test_restore),    cmocka_unit_test(test_restore_refuses),
 		cmocka_unit_test(test_flush),      cmocka_unit_test(test_states),
+		cmocka_unit_test(test_timeouts),   cmocka_unit_test(test_probation_configured),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
