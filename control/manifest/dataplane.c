@@ -80,10 +80,23 @@ static const struct ps_field memory_field[] = {
 	 .max = 16777216, .fallback = "0", .unit = "buffers",
 	 .help = "Packet buffers in all; 0: as queues and descriptors need."},
 	{.name = "bufferSize", PS_IN(ps_dataplane_spec, memory, buffer_size), .type = PS_T_INTEGER,
-	 .min = 1024, .max = 16384, .fallback = "2048", .unit = "bytes",
-	 .help = "Room for packet data in one buffer."},
+	 .min = 0, .max = 16384, .fallback = "0", .unit = "bytes",
+	 .help = "Room for packet data in one buffer, at least 1024; 0: 2048, or what the largest MTU of an "
+		 "AF_PACKET port needs."},
 };
-static const struct ps_schema memory = {.name = "memory", PS_FIELDS(memory_field)};
+
+static void
+check_memory(struct ps_decoder *d, const struct ps_node *node, void *target)
+{
+	struct ps_dataplane_spec *s = (void *)((char *)target - offsetof(struct ps_dataplane_spec, memory));
+
+	(void)node;
+	if (s->memory.buffer_size.v != 0 && s->memory.buffer_size.v < 1024)
+		ps_decode_error(d, s->memory.buffer_size.place,
+				"bufferSize is %d bytes, expected 0 or a whole number from 1024 to 16384",
+				(int)s->memory.buffer_size.v);
+}
+static const struct ps_schema memory = {.name = "memory", PS_FIELDS(memory_field), .check = check_memory};
 
 static const struct ps_field descriptors_field[] = {
 	{.name = "rx", PS_IN(ps_dataplane_spec, descriptors, rx), .type = PS_T_INTEGER, .min = 64,

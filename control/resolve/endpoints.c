@@ -207,6 +207,14 @@ fill_service(struct ps_resolver *r, struct service_entry *e, struct ps_model_ser
 	s->endpoints = s->balanced = 0;
 	if (r->failed)
 		return;
+	/*
+	 * Endpoints on other nodes only: silence, as kube-proxy keeps it, because a client that is refused would not try
+	 * the node that serves it.
+	 */
+	s->flags &= (uint16_t)~PS_SERVICE_F_EMPTY_DROP;
+	if (e->object->service->annotations.no_endpoint.v == PS_NO_ENDPOINT_DROP ||
+	    (local_only && ps_backend_rotation(b, false, rotate, &share) != 0))
+		s->flags |= PS_SERVICE_F_EMPTY_DROP;
 	s->balanced = ps_backend_rotation(b, local_only, rotate, &share);
 	for (i = 0; i < b->endpoints; i++) {
 		const struct backend_endpoint *from = &b->endpoint[i];

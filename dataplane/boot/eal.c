@@ -14,6 +14,7 @@
 
 #include "dataplane/api/digest.h"
 #include "dataplane/pipeline/dataplane.h"
+#include "drivers/port/port.h"
 
 #define MIB (1ull << 20)
 #define BASE_MEMORY (64 * MIB) /* graphs, rings, adjacencies, drivers */
@@ -39,6 +40,10 @@ ps_sizes_compute(struct ps_sizes *z, const struct ps_snapshot *s)
 	z->ring = b->workers <= 8 ? 1024 : 512;
 	for (uint32_t i = 0; i < ps_snapshot_length(s, PS_SEC_PORT); i++) {
 		uint32_t queues = or_default(port[i].queues, b->workers);
+		uint32_t room = ps_port_buffer_size((enum ps_port_kind)port[i].kind, port[i].mtu);
+
+		if (b->mbuf_size == 0 && room > z->mbuf_size)
+			z->mbuf_size = room;
 
 		mbufs += (uint64_t)queues * z->rx_descriptors + (uint64_t)b->workers * z->tx_descriptors;
 		if (port[i].flags & PS_PORT_F_PUNT)

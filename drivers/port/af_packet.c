@@ -37,6 +37,12 @@ max_mtu(const struct ps_port_config *config)
 }
 
 static uint32_t
+buffer_size(uint32_t mtu)
+{
+	return frame_size(mtu); /* a little more than needed, in return for a round number */
+}
+
+static uint32_t
 block_size(uint32_t frame)
 {
 	uint32_t block = frame;
@@ -78,4 +84,5 @@ const struct ps_port_family ps_port_af_packet = {
 	.max_queues = 16,
 	.devargs = devargs,
 	.max_mtu = max_mtu,
+	.buffer_size = buffer_size,
 };

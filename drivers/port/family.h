@@ -42,6 +42,8 @@ struct ps_port_family {
 		       struct ps_port_args *args, char *why, size_t why_size);
 	/* Largest MTU with these buffers; NULL: no limit of its own. */
 	uint32_t (*max_mtu)(const struct ps_port_config *config);
+	/* mbuf_size that the MTU needs; NULL: packets may take several buffers. */
+	uint32_t (*buffer_size)(uint32_t mtu);
 };
 
 extern const struct ps_port_family ps_port_pci, ps_port_af_xdp, ps_port_af_packet, ps_port_tap, ps_port_memif,

@@ -417,6 +417,14 @@ describe(struct start *s)
 	snprintf(dev->device, sizeof(dev->device), "%s", s->spec->device);
 }
 
+uint32_t
+ps_port_buffer_size(enum ps_port_kind kind, uint32_t mtu)
+{
+	const struct ps_port_family *family = ps_port_family_of(kind);
+
+	return family != NULL && family->buffer_size != NULL ? family->buffer_size(mtu) : 0;
+}
+
 int
 ps_port_start(struct ps_port_device *dev, const struct ps_port_spec *given, const struct ps_port_config *config,
 	      char *why, size_t why_size)

@@ -92,6 +92,9 @@ void ps_port_spec_read(struct ps_port_spec *spec, const struct ps_snapshot *s, u
 int ps_port_devargs(const struct ps_port_spec *spec, const struct ps_port_config *config,
 		    char *name, size_t name_size, char *args, size_t args_size, char *why, size_t why_size);
 
+/* The mbuf_size that a port of this kind needs for its MTU to fit one buffer; 0: it takes as many as it needs. Pure. */
+uint32_t ps_port_buffer_size(enum ps_port_kind kind, uint32_t mtu);
+
 /*
  * Plugs the device in, configures it, starts it. On error nothing stays behind. Returns 0 or -errno with a
  * reason in why.
