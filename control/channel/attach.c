@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/random.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
@@ -503,6 +504,7 @@ ps_attach_open(struct ps_attach **attach, struct event_base *base, const char *p
 {
 	struct sockaddr_un sa = {.sun_family = AF_UNIX};
 	struct ps_attach *a;
+	mode_t mask;
 	int rc;
 
 	*attach = NULL;
@@ -527,13 +529,17 @@ ps_attach_open(struct ps_attach **attach, struct event_base *base, const char *p
 	}
 	unlink(path);
 	a->listen_fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (a->listen_fd < 0 || bind(a->listen_fd, (struct sockaddr *)&sa, sizeof(sa)) != 0) {
+	/* The mode is there from the first moment on; a chmod afterwards could be led elsewhere. */
+	mask = umask(0177);
+	rc = a->listen_fd < 0 || bind(a->listen_fd, (struct sockaddr *)&sa, sizeof(sa)) != 0;
+	umask(mask);
+	if (rc != 0) {
 		rc = -errno;
 		snprintf(why, why_size, "%s: %s", path, strerror(-rc));
 		goto fail;
 	}
 	memcpy(a->path, sa.sun_path, sizeof(a->path));
-	if (chmod(path, 0600) != 0 || listen(a->listen_fd, 4) != 0) {
+	if (listen(a->listen_fd, 4) != 0) {
 		rc = -errno;
 		snprintf(why, why_size, "%s: %s", path, strerror(-rc));
 		goto fail;

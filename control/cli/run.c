@@ -100,7 +100,7 @@ take_lock(struct run *r)
 	ssize_t got;
 
 	snprintf(path, sizeof(path), "%s/run.lock", r->runtime_dir);
-	r->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+	r->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
 	if (r->lock < 0)
 		return ps_fail("%s: %s", path, strerror(errno));
 	if (flock(r->lock, LOCK_EX | LOCK_NB) < 0) {
@@ -259,7 +259,9 @@ choose_ports(struct run *r)
 	if (status != PS_CLI_OK)
 		return status;
 	r->planned = true;
-	file = fopen(r->document, "we");
+	/* The directory is penstockd's user's: what stands there is replaced, not written through. */
+	unlink(r->document);
+	file = fopen(r->document, "wxe");
 	if (file == NULL)
 		return ps_fail("%s: %s", r->document, strerror(errno));
 	ps_plan_write(&r->plan, file);

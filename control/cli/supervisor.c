@@ -382,7 +382,8 @@ static int
 notify_open(struct ps_supervisor *s, const char *runtime_dir)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	int on = 1;
+	mode_t mask;
+	int on = 1, rc;
 
 	if ((size_t)snprintf(s->notify_path, sizeof(s->notify_path), "%s/notify.sock", runtime_dir) >=
 		sizeof(address.sun_path))
@@ -390,11 +391,14 @@ notify_open(struct ps_supervisor *s, const char *runtime_dir)
 	snprintf(address.sun_path, sizeof(address.sun_path), "%.107s", s->notify_path);
 	unlink(s->notify_path);
 	s->notify = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (s->notify < 0 || bind(s->notify, (struct sockaddr *)&address, sizeof(address)) < 0 ||
-		setsockopt(s->notify, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)) < 0)
-		return -errno;
 	/* penstockd writes to it after it has changed its user; the sender is checked by pid */
-	return chmod(s->notify_path, 0666) < 0 ? -errno : 0;
+	mask = umask(0111);
+	rc = s->notify < 0 || bind(s->notify, (struct sockaddr *)&address, sizeof(address)) < 0 ||
+			     setsockopt(s->notify, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)) < 0
+		     ? -errno
+		     : 0;
+	umask(mask);
+	return rc;
 }
 
 static int

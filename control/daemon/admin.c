@@ -386,6 +386,7 @@ static int
 unix_listen(const char *path, char *why, size_t why_size)
 {
 	struct sockaddr_un sa = {.sun_family = AF_UNIX};
+	mode_t mask;
 	int fd, rc;
 
 	if (snprintf(sa.sun_path, sizeof(sa.sun_path), "%s", path) >= (int)sizeof(sa.sun_path)) {
@@ -395,9 +396,11 @@ unix_listen(const char *path, char *why, size_t why_size)
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	/* Whoever held it is gone: the control socket, opened before, belongs to one penstockd at a time. */
 	unlink(path);
-	if (fd < 0 || bind(fd, (struct sockaddr *)&sa, sizeof(sa)) != 0 || chmod(path, 0600) != 0 ||
-	    listen(fd, 64) != 0) {
-		rc = -errno;
+	/* The mode is there from the first moment on; a chmod afterwards could be led elsewhere. */
+	mask = umask(0177);
+	rc = fd < 0 || bind(fd, (struct sockaddr *)&sa, sizeof(sa)) != 0 || listen(fd, 64) != 0 ? -errno : 0;
+	umask(mask);
+	if (rc != 0) {
 		snprintf(why, why_size, "%s: %s", path, strerror(-rc));
 		if (fd >= 0)
 			close(fd);

@@ -277,8 +277,12 @@ open_affinity(struct ps_flows *flows, const struct ps_flows_config *c, char *why
 
 	flows->affinity_size = ps_affinity_size(c->affinity);
 	snprintf(path, sizeof(path), "%s/%s", c->runtime_dir, PS_AFFINITY_FILE);
-	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0640);
-	if (fd < 0 || ftruncate(fd, (off_t)flows->affinity_size) != 0 ||
+	fd = ps_own_file_open(path);
+	if (fd < 0) {
+		rc = fd;
+		goto out;
+	}
+	if (ftruncate(fd, (off_t)flows->affinity_size) != 0 ||
 	    (fallocate(fd, 0, 0, (off_t)flows->affinity_size) != 0 && errno != EOPNOTSUPP)) {
 		rc = -errno;
 		goto out;

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <limits.h>
 #include <mntent.h>
 #include <stdlib.h>
@@ -102,13 +103,57 @@ on_hugetlbfs(int fd)
 {
 	struct statfs fs;
 
-	return fstatfs(fd, &fs) == 0 && fs.f_type == 0x958458f6; /* HUGETLBFS_MAGIC */
+	return fstatfs(fd, &fs) == 0 && fs.f_type == HUGETLBFS_MAGIC;
+}
+
+/*
+ * The runtime directory may belong to a less privileged user than this process, who could put anything under our names. So
+ * no link is followed but one to a file of our name in a hugetlbfs, nothing existing is written to that is not our own
+ * regular file, and nothing else is removed.
+ */
+static bool
+own_file(int fd, struct stat *st)
+{
+	return fstat(fd, st) == 0 && S_ISREG(st->st_mode) && st->st_uid == geteuid() && st->st_nlink == 1;
+}
+
+/* The file in a hugetlbfs that the link at path leads to; false: there is none. */
+static bool
+huge_target(const char *path, char *target, size_t size)
+{
+	ssize_t n = readlink(path, target, size - 1);
+	const char *base;
+	struct statfs fs;
+
+	if (n <= 0)
+		return false;
+	target[n] = '\0';
+	base = strrchr(target, '/');
+	return base != NULL && strncmp(base, "/penstock-", 10) == 0 && statfs(target, &fs) == 0 &&
+	       fs.f_type == HUGETLBFS_MAGIC;
+}
+
+int
+ps_own_file_open(const char *path)
+{
+	struct stat st;
+	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0640);
+
+	if (fd >= 0 && own_file(fd, &st))
+		return fd;
+	if (fd >= 0)
+		close(fd);
+	if (unlink(path) != 0)
+		return -errno;
+	fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0640);
+	return fd >= 0 ? fd : -errno;
 }
 
 int
 ps_flow_file_open(struct ps_flow_file *f, const char *runtime_dir, uint32_t family, uint32_t worker, uint64_t boot_id)
 {
 	const struct ps_flows_header *h;
+	char target[512];
 	struct stat st;
 	int rc;
 
@@ -117,15 +162,20 @@ ps_flow_file_open(struct ps_flow_file *f, const char *runtime_dir, uint32_t fami
 	if (snprintf(f->path, sizeof(f->path), "%s/%s-%u-%u", runtime_dir, PS_FLOWS_FILE, family, worker) >=
 	    (int)sizeof(f->path))
 		return -ENAMETOOLONG;
-	f->fd = open(f->path, O_RDWR | O_CLOEXEC);
+	f->fd = open(huge_target(f->path, target, sizeof(target)) ? target : f->path,
+		     O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	if (f->fd < 0)
-		return errno == ENOENT ? -ENOENT : -errno;
+		return -errno;
+	if (!own_file(f->fd, &st)) {
+		rc = -EPROTO;
+		goto close;
+	}
 	if (flock(f->fd, LOCK_EX | LOCK_NB) != 0) {
 		rc = -EBUSY;
 		goto close;
 	}
 	rc = -EPROTO;
-	if (fstat(f->fd, &st) != 0 || st.st_size < (off_t)HEADER_SIZE)
+	if (st.st_size < (off_t)HEADER_SIZE)
 		goto close;
 	f->size = (uint64_t)st.st_size;
 	f->hugepages = on_hugetlbfs(f->fd);
@@ -152,7 +202,7 @@ make_at(struct ps_flow_file *f, const char *path, uint64_t size, bool hugepages)
 {
 	int rc;
 
-	f->fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
+	f->fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0640);
 	if (f->fd < 0)
 		return -errno;
 	f->hugepages = hugepages;
@@ -204,16 +254,12 @@ ps_flow_file_make(struct ps_flow_file *f, const char *runtime_dir, const char *h
 		/* Two names take turns, because the one in use stays until the new one is published. */
 		for (try = 0; try < 2 && rc != 0; try++) {
 			char old[512];
-			ssize_t n = readlink(f->path, old, sizeof(old) - 1);
 
 			snprintf(huge, sizeof(huge), "%s/penstock-%s-%08x-%s-%u-%u%s", hugetlbfs, instance,
 				 directory_tag(runtime_dir), PS_FLOWS_FILE, header->family, header->worker,
 				 try == 0 ? "" : ".b");
-			if (n > 0) {
-				old[n] = '\0';
-				if (strcmp(old, huge) == 0)
-					continue;
-			}
+			if (huge_target(f->path, old, sizeof(old)) && strcmp(old, huge) == 0)
+				continue;
 			unlink(huge);
 			rc = make_at(f, huge, size, true);
 		}
@@ -223,8 +269,10 @@ ps_flow_file_make(struct ps_flow_file *f, const char *runtime_dir, const char *h
 			unlink(huge);
 		}
 	}
-	if (rc != 0)
+	if (rc != 0) {
+		unlink(beside);
 		rc = make_at(f, beside, size, false);
+	}
 	if (rc != 0)
 		return rc;
 	h = f->base;
@@ -240,15 +288,13 @@ int
 ps_flow_file_publish(struct ps_flow_file *f)
 {
 	char beside[272], old[512];
-	ssize_t n = readlink(f->path, old, sizeof(old) - 1);
+	bool huge = huge_target(f->path, old, sizeof(old));
 
 	snprintf(beside, sizeof(beside), "%s.new", f->path);
 	if (rename(beside, f->path) != 0)
 		return -errno;
-	if (n > 0) {
-		old[n] = '\0';
+	if (huge)
 		unlink(old);
-	}
 	return 0;
 }
 
@@ -256,15 +302,13 @@ void
 ps_flow_file_remove(const char *runtime_dir, uint32_t family, uint32_t worker)
 {
 	char path[256], target[512];
-	ssize_t n;
+	bool huge;
 
 	snprintf(path, sizeof(path), "%s/%s-%u-%u", runtime_dir, PS_FLOWS_FILE, family, worker);
-	n = readlink(path, target, sizeof(target) - 1);
+	huge = huge_target(path, target, sizeof(target));
 	unlink(path);
-	if (n > 0) {
-		target[n] = '\0';
+	if (huge)
 		unlink(target);
-	}
 }
 
 void

@@ -42,6 +42,12 @@ int ps_flow_file_publish(struct ps_flow_file *f);
 void ps_flow_file_remove(const char *runtime_dir, uint32_t family, uint32_t worker);
 void ps_flow_file_close(struct ps_flow_file *f);
 
+/*
+ * A descriptor of the regular file at path, of this user alone, made when there is none; whatever else stood there is removed
+ * first. Never through a link. -errno.
+ */
+int ps_own_file_open(const char *path);
+
 /* A mounted hugetlbfs with at least `size` bytes of free pages. 0, or -ENOENT. */
 int ps_hugetlbfs_find(uint64_t size, char *path, size_t path_size);
 

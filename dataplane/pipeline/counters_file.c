@@ -78,7 +78,9 @@ ps_counters_make(struct ps_counters **counters, char *why, size_t why_size)
 							     sizeof(struct ps_endpoint_counters));
 	unlink(path);
 	fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644);
-	if (fd < 0 || ftruncate(fd, (off_t)layout.size) != 0) {
+	/* Room for all of it now: running out later would be a SIGBUS. */
+	if (fd < 0 || ftruncate(fd, (off_t)layout.size) != 0 ||
+	    (fallocate(fd, 0, 0, (off_t)layout.size) != 0 && errno != EOPNOTSUPP)) {
 		rc = -errno;
 		snprintf(why, why_size, "%s: %s", path, strerror(-rc));
 		if (fd >= 0)

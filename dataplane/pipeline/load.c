@@ -167,7 +167,8 @@ load_bundle(struct ps_loaded *l, struct ps_blobs *blobs, const uint8_t *file, ui
 int
 ps_load_bundle(struct ps_loaded *loaded, struct ps_blobs *blobs, const char *path, char *why, size_t why_size)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC), rc;
+	/* The directory is a less privileged user's: no link is followed, no pipe waited for. */
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK), rc;
 	struct stat st;
 	void *file;
 
@@ -176,7 +177,7 @@ ps_load_bundle(struct ps_loaded *loaded, struct ps_blobs *blobs, const char *pat
 		snprintf(why, why_size, "%s: %s", path, strerror(-rc));
 		return rc;
 	}
-	if (fstat(fd, &st) != 0 || st.st_size <= 0 || (uint64_t)st.st_size > 2 * PS_SNAPSHOT_MAX_SIZE) {
+	if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) || st.st_size <= 0 || (uint64_t)st.st_size > 2 * PS_SNAPSHOT_MAX_SIZE) {
 		snprintf(why, why_size, "%s: no file of a sensible size", path);
 		close(fd);
 		return -EINVAL;

@@ -304,6 +304,85 @@ test_speed(void **state)
 	end(l);
 }
 
+static void
+put_victim(const char *path)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+
+	assert_int_equal(write(fd, "precious", 8), 8);
+	close(fd);
+}
+
+static void
+check_victim(const char *path)
+{
+	char text[16];
+	int fd = open(path, O_RDONLY);
+
+	assert_true(fd >= 0);
+	assert_int_equal(read(fd, text, sizeof(text)), 8);
+	close(fd);
+}
+
+/* Whoever owns the directory may point our names elsewhere: nothing there is read, written, cut or removed. */
+static void
+test_links(void **state)
+{
+	static const char *const names[] = {"affinity", "flows-4-0", "flows-4-0.new", "flows-6-0", "flows-4-1"};
+	char victim[128], hugely[128], path[128];
+	struct life *l;
+	struct stat st;
+	uint32_t i;
+
+	snprintf(victim, sizeof(victim), "%s/victim", directory);
+	snprintf(hugely, sizeof(hugely), "%s/penstock-test-flows-4-0", directory);
+	put_victim(victim);
+	put_victim(hugely); /* our name, but in no hugetlbfs */
+	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		snprintf(path, sizeof(path), "%s/%s", directory, names[i]);
+		assert_int_equal(symlink(i == 1 ? hugely : victim, path), 0);
+	}
+	l = begin(1, 100);
+	for (i = 0; i < 5; i++)
+		add_flow(l, 0, i);
+	end(l);
+	check_victim(victim);
+	check_victim(hugely);
+	l = begin(2, 100); /* moves, which removes and publishes */
+	assert_int_equal(ps_flows_restored(l->flows), 5);
+	end(l);
+	check_victim(victim);
+	check_victim(hugely);
+	for (i = 0; i < 4; i++) {
+		snprintf(path, sizeof(path), "%s/%s", directory, names[i]);
+		if (i == 2)
+			continue; /* renamed into place */
+		assert_int_equal(lstat(path, &st), 0);
+		assert_true(S_ISREG(st.st_mode));
+		assert_int_equal(st.st_mode & 0777, 0640 & ~022);
+	}
+	unlink(victim);
+	unlink(hugely);
+}
+
+/* A file with a second name may be somebody else's as well. */
+static void
+test_second_name(void **state)
+{
+	char path[128], other[128];
+	struct life *l = begin(1, 100);
+
+	add_flow(l, 0, 1);
+	end(l);
+	snprintf(path, sizeof(path), "%s/flows-4-0", directory);
+	snprintf(other, sizeof(other), "%s/other", directory);
+	assert_int_equal(link(path, other), 0);
+	l = begin(1, 100);
+	assert_int_equal(ps_flows_restored(l->flows), 0);
+	end(l);
+	unlink(other);
+}
+
 int
 main(void)
 {
@@ -312,6 +391,8 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_killed, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_moves, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_void, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_links, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_second_name, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_speed, setup, teardown),
 	};
 
