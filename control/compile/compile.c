@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "control/compile/internal.h"
@@ -16,11 +17,14 @@
 #include "policies/listener/build.h"
 #include "policies/maglev/layout.h"
 
+#define SNAPSHOT_NAME "penstock-snapshot"
+#define SPARE_MAX (64ull << 20) /* bytes held ready for the next snapshot */
+
 struct compilation {
 	struct ps_compiler *c;
 	const struct ps_model *m;
 	struct ps_slots *slots;
-	struct arena arena;
+	struct arena *arena;
 	struct emitted out;
 	uint32_t next_slot, next_service_slot; /* without slots */
 	uint32_t *emitted_index;               /* of model service i; PS_NONE: left out */
@@ -29,7 +33,11 @@ struct compilation {
 struct ps_compiler *
 ps_compiler_new(void)
 {
-	return calloc(1, sizeof(struct ps_compiler));
+	struct ps_compiler *c = calloc(1, sizeof(*c));
+
+	if (c != NULL)
+		c->spare = -1;
+	return c;
 }
 
 static void
@@ -50,7 +58,10 @@ ps_compiler_free(struct ps_compiler *c)
 	for (i = 0; i < c->length; i++)
 		forget(&c->cached[i]);
 	free(c->cached);
-	free(c->string);
+	if (c->spare >= 0)
+		close(c->spare);
+	free(c->arena.bytes);
+	free(c->arena.string);
 	ps_packs_free(&c->packs);
 	free(c);
 }
@@ -311,7 +322,7 @@ emit_service(struct compilation *k, uint32_t i, struct ps_service *out, uint32_t
 		.mss = m->mss,
 		.gue_port = m->gue_port,
 	};
-	out->name = ps_emit_strings(&k->arena, s->text, s->text_size);
+	out->name = ps_emit_strings(k->arena, s->text, s->text_size);
 	if (s->slot >= k->out.max_service_slot)
 		k->out.max_service_slot = s->slot + 1;
 }
@@ -334,7 +345,7 @@ static int
 emit_services(struct compilation *k)
 {
 	struct ps_compiler *c = k->c;
-	struct arena *a = &k->arena;
+	struct arena *a = k->arena;
 	struct probes probes = {.mask = 63};
 	struct ps_service *service;
 	struct ps_endpoint *endpoint;
@@ -400,7 +411,7 @@ static int
 emit_listeners(struct compilation *k)
 {
 	const struct ps_model *m = k->m;
-	struct arena *a = &k->arena;
+	struct arena *a = k->arena;
 	struct ps_listener *out = ps_emit_section(a, PS_SEC_LISTENER, m->listeners, sizeof(*out));
 	const struct ps_range *last = NULL;
 	struct ps_range *range;
@@ -453,16 +464,15 @@ static int
 emit(struct compilation *k)
 {
 	const struct ps_model *m = k->m;
-	struct arena *a = &k->arena;
+	struct arena *a = k->arena;
 	struct packs *packs = &k->c->packs;
 	struct ps_blob_ref *blob;
 	uint32_t i;
 	void *p;
 	int rc;
 
-	a->string = k->c->string;
-	a->string_capacity = k->c->string_capacity;
-	a->error = ps_emit_reserve(a, k->c->last_size + k->c->last_size / 8 + PS_SNAPSHOT_HEADER_SIZE);
+	a->string_size = 0;
+	a->error = ps_emit_reserve(a, PS_SNAPSHOT_HEADER_SIZE);
 	a->size = PS_SNAPSHOT_HEADER_SIZE;
 	ps_emit_strings(a, "", 1);
 	for (i = 0; i < packs->length; i++)
@@ -490,7 +500,7 @@ emit(struct compilation *k)
 static void
 write_header(struct compilation *k, uint64_t generation, uint64_t now_ns)
 {
-	struct arena *a = &k->arena;
+	struct arena *a = k->arena;
 	struct ps_snapshot *s = (struct ps_snapshot *)(void *)a->bytes;
 
 	memset(s, 0, PS_SNAPSHOT_HEADER_SIZE);
@@ -520,26 +530,29 @@ static int
 finish(struct compilation *k, struct ps_compiled **compiled)
 {
 	struct packs *packs = &k->c->packs;
+	const struct arena *a = k->arena;
 	struct result *r = calloc(1, sizeof(*r));
+	const void *bytes;
 	uint32_t i;
-	int fd;
+	int fd, rc = -ENOMEM;
 
 	if (r == NULL)
 		return -ENOMEM;
+	r->compiled.fd = -1;
 	r->pack = calloc(packs->length + 1, sizeof(*r->pack));
 	r->compiled.blob = calloc(packs->length + 1, sizeof(*r->compiled.blob));
-	if (r->pack == NULL || r->compiled.blob == NULL) {
-		free(r->pack);
-		free(r->compiled.blob);
-		free(r);
-		return -ENOMEM;
-	}
-	fd = ps_memfd_sealed("penstock-snapshot", k->arena.bytes, k->arena.size);
-	if (fd < 0) {
-		free(r->pack);
-		free(r->compiled.blob);
-		free(r);
-		return fd;
+	if (r->pack == NULL || r->compiled.blob == NULL)
+		goto fail;
+	fd = r->compiled.fd = k->c->spare >= 0 ? k->c->spare : ps_memfd_room(SNAPSHOT_NAME, 0);
+	k->c->spare = -1;
+	rc = fd < 0 ? fd : ps_memfd_seal(fd, a->bytes, a->size);
+	if (rc != 0)
+		goto fail;
+	/* Read by few, and seldom: not populated. */
+	bytes = mmap(NULL, a->size, PROT_READ, MAP_SHARED, fd, 0);
+	if (bytes == MAP_FAILED) {
+		rc = -errno;
+		goto fail;
 	}
 	for (i = 0; i < packs->length; i++) {
 		struct pack *pack = packs->pack[i];
@@ -549,24 +562,38 @@ finish(struct compilation *k, struct ps_compiled **compiled)
 		r->compiled.blob[i] = (struct ps_compiled_blob){pack->digest, pack->size, pack->fd, pack->bytes};
 	}
 	r->compiled.blobs = packs->length;
-	r->compiled.fd = fd;
-	r->compiled.size = k->arena.size;
-	r->compiled.snapshot = (const struct ps_snapshot *)(void *)k->arena.bytes;
+	r->compiled.size = a->size;
+	r->compiled.snapshot = bytes;
 	r->compiled.generation = r->compiled.snapshot->generation;
 	r->compiled.tables_built = packs->built;
 	r->compiled.tables_reused = packs->reused;
 	r->compiled.endpoints_left_out = k->out.endpoints_left_out;
 	r->compiled.services_left_out = k->out.services_left_out;
-	k->arena.bytes = NULL;
 	*compiled = &r->compiled;
 	return 0;
+fail:
+	if (r->compiled.fd >= 0)
+		close(r->compiled.fd);
+	free(r->pack);
+	free(r->compiled.blob);
+	free(r);
+	return rc;
+}
+
+void
+ps_compiler_prepare(struct ps_compiler *c)
+{
+	uint64_t room = c->arena.size + c->arena.size / 16;
+
+	if (c->spare < 0 && c->arena.size != 0 && room <= SPARE_MAX)
+		c->spare = ps_memfd_room(SNAPSHOT_NAME, room);
 }
 
 int
 ps_compile(struct ps_compiler *c, const struct ps_model *model, struct ps_slots *slots, uint64_t generation,
 	uint64_t now_ns, struct ps_compiled **compiled)
 {
-	struct compilation k = {.c = c, .m = model, .slots = slots};
+	struct compilation k = {.c = c, .m = model, .slots = slots, .arena = &c->arena};
 	int rc;
 
 	*compiled = NULL;
@@ -576,7 +603,6 @@ ps_compile(struct ps_compiler *c, const struct ps_model *model, struct ps_slots 
 		rc = emit(&k);
 	if (rc == 0) {
 		write_header(&k, generation, now_ns);
-		c->last_size = k.arena.size;
 		rc = finish(&k, compiled);
 	}
 	if (rc != 0) {
@@ -585,11 +611,6 @@ ps_compile(struct ps_compiler *c, const struct ps_model *model, struct ps_slots 
 		ps_packs_free(&c->packs);
 	}
 	free(k.emitted_index);
-	free(k.arena.bytes);
-	if (k.arena.string != NULL) {
-		c->string = k.arena.string;
-		c->string_capacity = k.arena.string_capacity;
-	}
 	return rc;
 }
 
@@ -603,8 +624,8 @@ ps_compiled_free(struct ps_compiled *compiled)
 		return;
 	for (i = 0; i < r->compiled.blobs; i++)
 		ps_pack_release(r->pack[i]);
+	munmap((void *)(uintptr_t)r->compiled.snapshot, r->compiled.size);
 	close(r->compiled.fd);
-	free((void *)r->compiled.snapshot);
 	free(r->compiled.blob);
 	free(r->pack);
 	free(r);

@@ -50,6 +50,12 @@ void ps_compiler_free(struct ps_compiler *compiler);
 int ps_compile(struct ps_compiler *compiler, const struct ps_model *model, struct ps_slots *slots,
 	       uint64_t generation, uint64_t now_ns, struct ps_compiled **compiled);
 
+/*
+ * Gets memory for the next snapshot, of the size of the last one and some more. Saves the next compilation that
+ * time; to be called when nobody waits. Without it, or when it fails, all is the same but slower.
+ */
+void ps_compiler_prepare(struct ps_compiler *compiler);
+
 void ps_compiled_free(struct ps_compiled *compiled);
 
 /* ps_snapshot_validate on what was made, and ps_blob_validate on each blob. */

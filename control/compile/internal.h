@@ -9,6 +9,13 @@
 
 /* A sealed memfd with these bytes. Returns the descriptor or -errno. */
 int ps_memfd_sealed(const char *name, const void *bytes, uint64_t size);
+/*
+ * The same in two steps. Getting pages costs several times what filling them does, and can be done before anybody
+ * waits: a memfd that has pages for size bytes (descriptor or -errno), and its bytes, exact length and seals (0 or
+ * -errno; the descriptor stays the caller's).
+ */
+int ps_memfd_room(const char *name, uint64_t size);
+int ps_memfd_seal(int fd, const void *bytes, uint64_t size);
 
 /* ---- packs.c: sealed memfds that hold many tables ---- */
 
@@ -53,6 +60,17 @@ void ps_packs_keep(struct packs *packs, struct table *table);
 int ps_packs_end(struct packs *packs);
 void ps_pack_release(struct pack *pack);
 
+/* ---- the arena ---- */
+
+struct arena {
+	uint8_t *bytes;
+	uint64_t size, capacity;
+	struct ps_section section[PS_SECTIONS];
+	char *string;
+	uint32_t string_size, string_capacity;
+	int error;
+};
+
 /* ---- the compiler ---- */
 
 /* What a compilation remembers of a service for the next one. */
@@ -74,21 +92,11 @@ struct ps_compiler {
 	uint32_t length;
 	uint64_t listener_revision;
 	const struct ps_slots *slots; /* that the cache speaks of */
-	uint64_t last_size;           /* of the last snapshot: room to begin with */
-	char *string;                 /* buffer of strings, kept */
-	uint32_t string_capacity;
+	struct arena arena;           /* its memory is kept: fresh pages cost more than what is written to them */
+	int spare;                    /* memfd with room for the next snapshot, -1: none */
 };
 
-/* ---- sections.c: the arena ---- */
-
-struct arena {
-	uint8_t *bytes;
-	uint64_t size, capacity;
-	struct ps_section section[PS_SECTIONS];
-	char *string;
-	uint32_t string_size, string_capacity;
-	int error;
-};
+/* ---- sections.c ---- */
 
 /* Memory for so many bytes in all. 0, -ENOMEM, -EFBIG. */
 int ps_emit_reserve(struct arena *arena, uint64_t size);

@@ -308,6 +308,7 @@ ps_publish_answer(struct ps_daemon *d, const struct ps_message *e)
 	else
 		answer_rejected(d, e);
 	consider(d, false);
+	ps_compiler_prepare(d->compiler);
 }
 
 /* ---- attach and detach ---- */
