@@ -446,7 +446,8 @@ void
 ps_slots_keep_endpoint(struct ps_slots *s, uint32_t slot)
 {
 	s->endpoints.round[slot] = s->round;
-	if (s->row[slot].flags & PS_SLOT_F_REMOVED)
+	/* One that was removed is drained: the row, a cache line of its own, is seldom looked at. */
+	if ((control_load(s, slot) & PS_CTL_DRAIN) != 0 && (s->row[slot].flags & PS_SLOT_F_REMOVED))
 		endpoint_return(s, slot);
 }
 
@@ -465,8 +466,9 @@ ps_slots_commit(struct ps_slots *s, uint64_t now_ns)
 	for (i = 0; i < s->endpoints.slots; i++) {
 		if (s->endpoints.round[i] == s->round || !in_use(s, i) || (s->row[i].flags & PS_SLOT_F_REMOVED))
 			continue;
-		s->row[i].flags |= PS_SLOT_F_REMOVED;
+		/* In this order: a kill in between leaves one that drains and is removed next time. */
 		endpoint_leave(s, i, now_ns);
+		s->row[i].flags |= PS_SLOT_F_REMOVED;
 	}
 	s->unnamed_services = 0;
 	for (i = 0; i < s->services.slots; i++) {

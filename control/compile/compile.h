@@ -6,6 +6,8 @@
  * written to; a compilation builds only tables that it has not, into one new small pack. When packs are many
  * or mostly dead, the small ones are merged.
  *
+ * A compiler follows one resolver: what it remembers it knows by the revisions of that one.
+ *
  * Not thread-safe. Functions return 0 or -errno.
  */
 #ifndef PS_COMPILE_COMPILE_H

@@ -73,17 +73,31 @@ struct arena {
 
 /* ---- the compiler ---- */
 
-/* What a compilation remembers of a service for the next one. */
+/*
+ * What a compilation remembers of a service for the next one: its record, as far as it does not depend on what
+ * stands before it in the snapshot. A service that did not change is compiled from here alone; its model is
+ * looked at for id and revision only, because every further cache line is multiplied by thousands of services.
+ */
 struct cached {
 	uint64_t id, revision;
-	uint32_t slot;
-	uint16_t left_out;     /* endpoints without slot */
-	bool named;            /* has a service slot */
-	uint32_t endpoints, balanced;
-	struct ps_endpoint *endpoint; /* name: offset into text */
-	char *text;            /* names, NUL-terminated one after another; the service's own first */
+	struct ps_service record;     /* name, first_endpoint, table and probe: filled in each time */
+	struct ps_probe probe;
+	struct ps_endpoint *endpoint; /* [record.endpoints], name: offset into text */
+	char *text;                   /* behind the endpoints: names, NUL-terminated; the service's own first */
 	uint32_t text_size;
-	struct table *table;   /* NULL: nothing is balanced */
+	uint16_t left_out;            /* endpoints without slot */
+	bool named;                   /* has a service slot */
+	struct table *table;          /* NULL: nothing is balanced */
+};
+
+/* Listeners with all that belongs to them, as of one listener_revision; service: index into the model. */
+struct cached_listeners {
+	uint64_t revision;
+	struct ps_listener *item; /* name: offset into text */
+	struct ps_range *range;
+	uint32_t *index;
+	char *text;
+	uint32_t length, ranges, cells, text_size;
 };
 
 struct ps_compiler {
@@ -91,6 +105,7 @@ struct ps_compiler {
 	struct cached *cached; /* in the order of the model's services */
 	uint32_t length;
 	uint64_t listener_revision;
+	struct cached_listeners listeners;
 	const struct ps_slots *slots; /* that the cache speaks of */
 	struct arena arena;           /* its memory is kept: fresh pages cost more than what is written to them */
 	int spare;                    /* memfd with room for the next snapshot, -1: none */
@@ -113,7 +128,31 @@ struct emitted {
 	uint64_t boot_digest;
 };
 
+struct compilation {
+	struct ps_compiler *c;
+	const struct ps_model *m;
+	struct ps_slots *slots;
+	struct arena *arena;
+	struct emitted out;
+	uint32_t next_slot, next_service_slot; /* without slots */
+	uint32_t *emitted_index;               /* of model service i; PS_NONE: left out */
+};
+
 /* The sections that follow from the Dataplane document. */
 void ps_emit_dataplane(struct arena *arena, const struct ps_model *model, struct emitted *out);
+
+/* ---- services.c ---- */
+
+/* First half: slots and tables of every service; what did not change is kept as it is. */
+int ps_prepare_services(struct compilation *compilation);
+/* Second half: SERVICE, ENDPOINT, PROBE and TABLE. */
+int ps_emit_services(struct compilation *compilation);
+void ps_forget_services(struct ps_compiler *compiler);
+
+/* ---- listeners.c ---- */
+
+/* LISTENER, LISTENER_INDEX and RANGE. After the services. */
+int ps_emit_listeners(struct compilation *compilation);
+void ps_forget_listeners(struct ps_compiler *compiler);
 
 #endif
