@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -27,6 +28,7 @@
 #define NEXT_START_MS 20     /* how often to look whether the next program may start */
 #define NEXT_START_TRIES 100 /* then it starts all the same */
 #define LINE_MAX_SIZE 65536u
+#define SUPERVISOR_NICE (-10)
 
 struct program {
 	struct ps_supervisor *supervisor;
@@ -48,6 +50,7 @@ struct ps_supervisor {
 	int keeper;
 	bool detach;
 	bool stopping, forced;
+	int usual; /* nice value of the programs */
 	int tries;
 	int notify;
 	char notify_path[108];
@@ -140,6 +143,7 @@ become(struct program *p, int output, pid_t parent)
 	if (output >= 0)
 		dup2(output, STDIN_FILENO);
 	close_range(3, ~0u, 0);
+	setpriority(PRIO_PROCESS, 0, s->usual);
 	execve(p->what.argv[0], p->what.argv, s->environment);
 	dprintf(STDERR_FILENO, "cannot start %s: %s\n", p->what.argv[0], strerror(errno));
 	_exit(127);
@@ -510,6 +514,10 @@ ps_supervisor_add(struct ps_supervisor *s, const struct ps_supervised *program)
 int
 ps_supervisor_run(struct ps_supervisor *s)
 {
+	/* It sleeps until a program has died; then packets wait for it. The programs have the priority it was started with. */
+	s->usual = getpriority(PRIO_PROCESS, 0);
+	if (s->usual > SUPERVISOR_NICE)
+		setpriority(PRIO_PROCESS, 0, SUPERVISOR_NICE);
 	on_next(-1, 0, s);
 	event_base_dispatch(s->base);
 	return s->forced ? 1 : 0;

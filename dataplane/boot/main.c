@@ -138,6 +138,7 @@ serve(void)
 	rc = ps_run(why, sizeof(why));
 	if (rc != 0)
 		goto fail;
+	ps_hurry_end();
 	clock_gettime(CLOCK_MONOTONIC, &ready);
 	ps_log(PS_SAY_INFO, "%u worker(s), %u port(s), generation %llu, started in %lld ms", ps_dataplane.workers,
 	       ps_dataplane.ports, (unsigned long long)ps_dataplane.counters->generation,
@@ -163,6 +164,7 @@ main(int argc, char **argv)
 	if (rc >= 0)
 		return rc;
 	setlinebuf(stderr);
+	ps_hurry_begin();
 	sigaction(SIGTERM, &action, NULL);
 	sigaction(SIGINT, &action, NULL);
 	signal(SIGPIPE, SIG_IGN);

@@ -17,6 +17,10 @@ extern volatile sig_atomic_t ps_stop_requested;
  */
 int ps_first_snapshot(struct ps_loaded *loaded, uint64_t *received_ns);
 
+/* A start goes before other work on the machine, where it may (hurry.c). Called once each. */
+void ps_hurry_begin(void);
+void ps_hurry_end(void);
+
 /* EAL, ports, memory, workers' structures and graphs: everything but running. 0 or -errno with a reason in why. */
 int ps_start(struct ps_loaded *loaded, char *why, size_t why_size);
 /* Workers begin to poll. */

@@ -7,6 +7,7 @@ usage: client.py MODE HOST PORT [options]
   hold   --count N --seconds S [--interval I] [--udp] [--report-start]
          N connections kept open, a line echoed on each every I seconds: errors by name
   bulk   --bytes N [--count C]    C uploads of N bytes at once, answered by hash, compared
+  beat   --seconds S              one datagram every few ms: the silences of more than 50 ms
   fetch  --bytes N [--count C]    C downloads of N bytes at once, compared with the pattern
 """
 
@@ -113,6 +114,27 @@ async def hold(o):
     return {"backends": backends, "errors": errors, "lines": lines, "longest_s": round(longest, 3)}
 
 
+async def beat(o):
+    s = socket.socket(socket.AF_INET6 if ":" in o.host else socket.AF_INET, socket.SOCK_DGRAM)
+    s.connect((o.host, o.port))
+    s.settimeout(0.01)
+    ends, last, gaps = time.monotonic() + o.seconds, None, []
+    while time.monotonic() < ends:
+        try:
+            s.send(b"beat")
+            s.recv(100)
+        except OSError:
+            continue
+        now = time.monotonic()
+        if last is None:
+            print("open 1", flush=True)
+        elif now - last > 0.05:
+            gaps.append(round(now - last, 3))
+        last = now
+        time.sleep(0.003)
+    return {"gaps": gaps, "silent_s": round(ends - (last or 0), 3)}
+
+
 async def bulk(o):
     errors = collections.Counter()
 
@@ -163,7 +185,7 @@ async def fetch(o):
 
 def main():
     a = argparse.ArgumentParser()
-    a.add_argument("mode", choices=["who", "hold", "bulk", "fetch"])
+    a.add_argument("mode", choices=["who", "hold", "beat", "bulk", "fetch"])
     a.add_argument("host")
     a.add_argument("port", type=int)
     a.add_argument("--count", type=int, default=1)

@@ -409,9 +409,9 @@ def client(host, mode, address, port, *options, timeout=60):
 
 
 def start_client(host, mode, address, port, *options):
-    """Starts client.py; for mode hold returns when all connections are open. Finish with finish()."""
+    """Starts client.py; for modes hold and beat returns when all connections are open. Finish with finish()."""
     p = host.python("client.py", mode, address, port, *options)
-    if mode == "hold":
+    if mode in ("hold", "beat"):
         line = p.stdout.readline()
         assert line.startswith("open "), line + p.stdout.read()
     return p

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What established flows must survive: changes of backends, and the death of either process."""
 
+import os
+import pathlib
+import subprocess
 import time
 
 from lab import VIP4, VIP6, Penstock, client, endpoint_slices, finish, service, start_client, wait_for
@@ -47,29 +50,32 @@ def test_control_plane_killed_in_a_loop(lab):
 
 
 def test_dataplane_killed_in_a_loop(lab):
-    """kill -9: back within a second, and no FullNAT flow is reset."""
+    """kill -9: back within a second, also where others want the CPUs, and no FullNAT flow is reset."""
     lab.serve_all()
     with Penstock(lab, service("web", both(lab), vips=(VIP4, VIP6)) + "---" + service(
             "dns", both(lab), vips=(VIP4, VIP6), port=53, protocol="UDP")) as p:
-        runs = [start_client(lab["c1"], "hold", vip, 80, "--count", 100, "--seconds", 9, "--interval", 0.1, "--timeout", 8)
+        runs = [start_client(lab["c1"], "hold", vip, 80, "--count", 100, "--seconds", 6, "--interval", 0.1, "--timeout", 8)
                 for vip in (VIP4, VIP6)]
-        gaps = []
-        for _ in range(3):
+        beat = start_client(lab["c2"], "beat", VIP4, 53, "--seconds", 6)
+        for busy in (0, 0, 4):
+            load = [subprocess.Popen(["timeout", "1.6", "sh", "-c", "while :; do :; done"]) for _ in range(busy)]
             before = p.kill("penstock-dataplane")
-            t = time.monotonic()
-            wait_for("traffic to flow again", lambda: not client(
-                lab["c2"], "who", VIP4, 53, "--udp", "--timeout", 0.1)["errors"], step=0.01)
-            gaps.append(time.monotonic() - t)
+            time.sleep(1.6)
             assert p.pid("penstock-dataplane") not in (None, before)
-            time.sleep(1.5)
-        results = [finish(r) for r in runs]
-        for r in results:
-            assert not r["errors"], (r, gaps)
-        print("seconds without traffic after kill -9 of the dataplane:", [round(g, 2) for g in gaps])
-        # The measurement includes starting a Python client; the dataplane itself has a second.
-        assert max(gaps) < 2.0, gaps
+            for burner in load:
+                burner.wait()
+        for r in [finish(r) for r in runs]:
+            assert not r["errors"], r
+        r = finish(beat)
+        gaps = sorted(r["gaps"], reverse=True)[:3]
+        print("seconds without traffic after kill -9 of the dataplane:", gaps)
+        assert r["silent_s"] < 1 and len(gaps) == 3 and gaps[1] < 1.0 and gaps[0] < 1.6, r
         flows = sum(w["flow_v4"]["restored"] for w in p.items("workers"))
         assert flows >= 100, flows
+        # Having hurried to start, it does not go before others when it runs.
+        nice = {(task / "stat").read_text().rsplit(")", 1)[1].split()[16]
+                for task in pathlib.Path(f"/proc/{p.pid('penstock-dataplane')}/task").iterdir()}
+        assert nice == {str(os.getpriority(os.PRIO_PROCESS, 0))}, nice
 
 
 def test_both_killed(lab):
