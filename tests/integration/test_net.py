@@ -87,6 +87,83 @@ print(s.getsockopt(socket.IPPROTO_IP, 14))
         assert 1400 < mtu < 1500, mtu
 
 
+def test_tunnel_over_ipv6_sends_too_big(lab):
+    prepare_backends(lab, "DSR-IPIP")
+    with Penstock(lab, service("dns", [lab[b].address6 for b in lab.backends], vips=(VIP6,), port=8080, protocol="UDP",
+                               mode="DSR-IPIP")):
+        code = f"""
+import socket
+s = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+s.setsockopt(41, 23, 2)
+s.connect(("{VIP6}", 8080)); s.settimeout(0.5)
+for _ in range(5):
+    try:
+        s.send(b"x" * 1452); s.recv(2000)
+    except OSError: pass
+print(s.getsockopt(41, 24))
+s.send(b"x" * 1400); print(len(s.recv(2000)))
+"""
+        assert lab["c1"].sh(PYTHON, "-c", code).stdout.split() == ["1460", "1403"]  # 40 bytes of outer header
+
+
+def test_path_mtu_between_gateway_and_backend(lab):
+    """Packet-too-big about a NATed packet, sent to the gateway's source port: the client learns its path MTU."""
+    lab.serve("b1")
+    with Penstock(lab, service("dns", [lab["b1"].address4, lab["b1"].address6], vips=(VIP4, VIP6), port=53, protocol="UDP")) as p:
+        for vip, family in ((VIP4, 4), (VIP6, 6)):
+            answer = lab["b1"].popen(PYTHON, "-c", f"""
+from scapy.all import *
+conf.verb = 0
+l3, port = (IP, "ip and udp dst port 8080 and greater 1000") if {family} == 4 else (IPv6, "ip6 and udp dst port 8080 and greater 1000")
+s = AsyncSniffer(iface="eth0", filter=port, count=1); s.start(); time.sleep(0.3)
+print("ready", flush=True)
+s.join(8)
+x = s.results[0]
+inner = bytes(x[l3])
+# From a router in between, which b1 plays.
+back = Ether(src=x.dst, dst=x.src)
+if {family} == 4:
+    sendp(back / IP(src="10.77.0.11", dst=x[IP].src) / ICMP(type=3, code=4, nexthopmtu=1300) / Raw(inner[:64]), iface="eth0")
+else:
+    sendp(back / IPv6(src="fd77::11", dst=x[IPv6].src) / ICMPv6PacketTooBig(mtu=1300) / Raw(inner[:1200]), iface="eth0")
+""")
+            assert answer.stdout.readline() == "ready\n", answer.stdout.read()
+            code = f"""
+import socket, time
+v6 = {family} == 6
+s = socket.socket(socket.AF_INET6 if v6 else socket.AF_INET, socket.SOCK_DGRAM)
+s.setsockopt(41 if v6 else 0, 23 if v6 else 10, 2)
+s.connect(("{vip}", 53)); s.send(b"x" * 1400)
+for _ in range(60):
+    time.sleep(0.05)
+    mtu = s.getsockopt(41 if v6 else 0, 24 if v6 else 14)
+    if mtu < 1500: break
+print(mtu)
+"""
+            r = lab["c1"].sh(PYTHON, "-c", code).stdout
+            assert r.strip() == "1300", (vip, r, p.cli("get", "drops").stdout)
+            answer.wait(10)
+
+
+@pytest.mark.parametrize("mode", ["FullNAT", "DNAT", "DSR-IPIP"])
+def test_peers_that_leave_checksums_to_hardware(lab, mode):
+    """Kernel peers with checksum offload hand over partial checksums: what leaves the gateway is whole."""
+    prepare_backends(lab, mode)
+    for name in ("c1", "c2", *lab.backends):
+        lab[name].sh("ethtool", "-K", "eth0", "tx", "on", "tso", "on", "gso", "on")
+    for port in ("c1", "eth0"):
+        lab["rt"].sh("ethtool", "-K", port, "tx", "on")
+    lab["sw"].sh("ethtool", "-K", "p-gw0", "tx", "on", "tso", "off", "gso", "off")
+    tcp = 8080 if mode.startswith("DSR") else 80
+    both = [lab[b].address4 for b in lab.backends] + [lab[b].address6 for b in lab.backends]
+    with Penstock(lab, service("web", both, vips=(VIP4, VIP6), port=tcp, mode=mode) + "---" + service(
+            "dns", both, vips=(VIP4, VIP6), port=8080 if mode.startswith("DSR") else 53, protocol="UDP", mode=mode)) as p:
+        for vip in (VIP4, VIP6):
+            assert not client(lab["c1"], "who", vip, 8080 if mode.startswith("DSR") else 53, "--udp", "--count", 20)["errors"]
+            assert not client(lab["c1"], "bulk", vip, tcp, "--bytes", 3_000_000)["errors"], p.cli("get", "drops").stdout
+            assert not client(lab["c2"], "fetch", vip, tcp, "--bytes", 3_000_000)["errors"], p.cli("get", "drops").stdout
+
+
 def test_icmp_error_from_backend_reaches_client(lab):
     """A backend without the service answers port unreachable; the client sees it for its own flow."""
     both = [lab[b].address4 for b in lab.backends] + [lab[b].address6 for b in lab.backends]

@@ -3,6 +3,8 @@
 
 import os
 import pathlib
+import signal
+import stat
 import subprocess
 import time
 
@@ -180,3 +182,42 @@ def test_terminating_endpoint_keeps_its_flows(lab):
         wait_for("b1 to get no new flow", lambda: "b1" not in client(lab["c2"], "who", VIP4, 80, "--count", 40)["backends"])
         r = finish(run)
         assert not r["errors"] and r["backends"].get("b1", 0) > 5, r
+
+
+def test_privileges_and_files(lab):
+    """penstockd keeps one capability; its directory is its own, and leads the dataplane, which is root, nowhere else."""
+    lab.serve_all()
+    with Penstock(lab, service("web", both(lab), vips=(VIP4, VIP6))) as p:
+        def status(name):
+            text = pathlib.Path(f"/proc/{p.pid(name)}/status").read_text()
+            return dict(line.split(":\t", 1) for line in text.splitlines() if ":\t" in line)
+
+        control = status("penstockd")
+        assert "0" not in control["Uid"].split() and "0" not in control["Gid"].split(), control
+        assert int(control["CapEff"], 16) in (0, 1 << 2), control["CapEff"]  # CAP_DAC_READ_SEARCH
+        assert control["NoNewPrivs"].strip() == "1"
+        assert os.stat(p.runtime).st_uid == int(control["Uid"].split()[0])
+        wait_for("the snapshot on disk", lambda: (p.state / "snapshot").exists())
+        modes = {f.name: stat.filemode(f.lstat().st_mode) for f in p.runtime.iterdir()}
+        for name, mode in (("admin.sock", "srw-------"), ("dataplane.sock", "srw-------"), ("notify.sock", "srw-rw-rw-"),
+                           ("state", "-rw-------"), ("counters", "-rw-r--r--"), ("dataplane.lock", "-rw-------"),
+                           ("affinity", "-rw-r-----")):
+            assert modes[name] == mode, modes
+        assert not [n for n, m in modes.items() if m[8] == "w" and n != "notify.sock"], modes
+
+        # What the directory's owner might plant while the dataplane is away.
+        victim = lab.dir / "victim"
+        victim.write_text("precious")
+        run = start_client(lab["c1"], "hold", VIP4, 80, "--count", 40, "--seconds", 4, "--timeout", 4)
+        pid = p.pid("penstock-dataplane")
+        os.kill(pid, signal.SIGSTOP)
+        for name in ("affinity", "flows-6-0", "flows-6-0.new", "counters.new", "dataplane.lock"):
+            (p.runtime / name).unlink(missing_ok=True)
+            if name != "dataplane.lock":
+                (p.runtime / name).symlink_to(victim)
+        os.kill(pid, signal.SIGKILL)
+        r = finish(run)
+        assert not r["errors"], r
+        assert victim.read_text() == "precious"
+        assert not (p.runtime / "affinity").is_symlink() and not (p.runtime / "flows-6-0").is_symlink()
+        assert not client(lab["c2"], "who", VIP6, 80, "--count", 20)["errors"]
