@@ -87,8 +87,11 @@ update_window(struct ps_tcp *s, struct ps_tcp_conn *c, const struct ps_tcp_segme
 {
 	uint32_t window = (uint32_t)g->window << c->snd_scale, before = c->snd_wnd;
 
-	/* RFC 9293 3.10.7.4: only newer segments speak about the window. */
-	if (!ps_before(c->snd_wl1, g->seq) && (c->snd_wl1 != g->seq || ps_after(c->snd_wl2, g->ack)))
+	/*
+	 * RFC 9293 3.10.7.4: only newer segments speak about the window. One that acknowledges more is newer too, although its
+	 * sequence may be that of a retransmission.
+	 */
+	if (!ps_after(g->ack, c->snd_una) && !ps_before(c->snd_wl1, g->seq) && (c->snd_wl1 != g->seq || ps_after(c->snd_wl2, g->ack)))
 		return;
 	c->snd_wl1 = g->seq;
 	c->snd_wl2 = g->ack;

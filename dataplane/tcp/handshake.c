@@ -68,6 +68,7 @@ send_cookie(struct ps_tcp *s, const struct ps_tcp_segment *g, const struct ps_tc
 		c.ts_offset = ps_timestamp_offset(s, &g->dst, &g->src, g->dst_port, g->src_port) + clock - s->now_ms;
 		c.ts_recent = o->tsval;
 	}
+	s->cookie_at = s->now;
 	ps_note(s, PS_TCP_COOKIES_SENT);
 	ps_send_syn(s, &c);
 }
@@ -161,7 +162,9 @@ from_cookie(struct ps_tcp *s, struct ps_tcp_listener *l, const struct ps_tcp_seg
 
 	if (mss == 0) {
 		ps_note(s, PS_TCP_COOKIE_INVALID);
-		ps_answer_reset(s, g);
+		/* Payload may have overtaken the ACK that makes the connection: it comes again. */
+		if (g->size == 0 || s->cookie_at == 0 || s->now - s->cookie_at > 134000000u)
+			ps_answer_reset(s, g);
 		return;
 	}
 	if (l->waiting >= l->backlog) {
