@@ -4,12 +4,16 @@
  *
  * A cookie is an initial sequence number that the peer must have received to acknowledge it:
  *
- *   iss = h(tuple) + peer's isn + minute << 24 + ((h(tuple, minute) + index of MSS) mod 2^24)
+ *   iss = h(tuple, isn) + minute << 24 + ((h(tuple, isn, minute) + index of MSS) mod 2^24)
  *
+ * where isn is the peer's. It goes through the hash, not into the sum: else an ACK of a connection long over, in which both
+ * sent as many bytes, would fit again.
  * What the SYN said about window scale, SACK and ECN travels in the low six bits of the timestamp that the SYN-ACK
  * carries and the peer echoes: 4 bits scale (15: none), 1 SACK, 1 ECN. A peer without timestamps gets none of the three.
  */
 #include "dataplane/tcp/internal.h"
+
+#include "dataplane/api/digest.h"
 
 static const uint16_t cookie_mss[8] = {88, 536, 1220, 1300, 1400, 1440, 1460, 8940};
 
@@ -24,9 +28,11 @@ ps_window_scale(uint32_t buffer)
 }
 
 static uint32_t
-cookie_hash(const struct ps_tcp *s, const struct ps_tcp_segment *g, uint32_t purpose)
+cookie_hash(const struct ps_tcp *s, const struct ps_tcp_segment *g, uint32_t isn, uint32_t purpose)
 {
-	return (uint32_t)ps_tuple_hash(s, purpose, &g->dst, g->dst_port, &g->src, g->src_port);
+	uint64_t h = ps_tuple_hash(s, purpose, &g->dst, g->dst_port, &g->src, g->src_port);
+
+	return (uint32_t)ps_mix64(h ^ PS_DIGEST_K2 * (isn | 1ull << 32), PS_DIGEST_K3);
 }
 
 static uint32_t
@@ -53,7 +59,8 @@ send_cookie(struct ps_tcp *s, const struct ps_tcp_segment *g, const struct ps_tc
 	c.rcv_buf = s->config.receive_buffer;
 	c.rcv_nxt = c.rcv_adv = g->seq + 1;
 	c.rcv_scale = 0xff;
-	c.iss = cookie_hash(s, g, 3) + g->seq + (minute << 24) + ((cookie_hash(s, g, 4 + minute) + index) & 0xffffffu);
+	c.iss = cookie_hash(s, g, g->seq, 3) + (minute << 24) +
+		((cookie_hash(s, g, g->seq, 4 + minute) + index) & 0xffffffu);
 	if (o->has_ts && !s->config.no_timestamps) {
 		bool sack = o->sack_ok && !s->config.no_sack, scale = o->has_scale && !s->config.no_window_scale;
 		bool ecn = s->config.ecn && (g->flags & (PS_TCP_ECE | PS_TCP_CWR)) == (PS_TCP_ECE | PS_TCP_CWR);
@@ -77,12 +84,13 @@ send_cookie(struct ps_tcp *s, const struct ps_tcp_segment *g, const struct ps_tc
 static uint32_t
 check_cookie(const struct ps_tcp *s, const struct ps_tcp_segment *g)
 {
-	uint32_t cookie = g->ack - 1u - cookie_hash(s, g, 3) - (g->seq - 1u), minute = cookie_minute(s), age, index;
+	uint32_t isn = g->seq - 1u, cookie = g->ack - 1u - cookie_hash(s, g, isn, 3), minute = cookie_minute(s);
+	uint32_t age, index;
 
 	age = (minute - (cookie >> 24)) & 0xffu;
 	if (age > 1)
 		return 0;
-	index = (cookie - cookie_hash(s, g, 4 + minute - age)) & 0xffffffu;
+	index = (cookie - cookie_hash(s, g, isn, 4 + minute - age)) & 0xffffffu;
 	return index < 8 ? cookie_mss[index] : 0;
 }
 

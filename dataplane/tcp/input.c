@@ -253,7 +253,10 @@ ps_input_synchronised(struct ps_tcp *s, struct ps_tcp_conn *c, const struct ps_t
 		return;
 	}
 	if (g->flags & PS_TCP_RST) {
-		on_reset(s, c, g);
+		if (c->state == PS_TCP_TIME_WAIT)
+			ps_note(s, PS_TCP_RST_TIME_WAIT); /* RFC 1337 3: no assassination */
+		else
+			on_reset(s, c, g);
 		return;
 	}
 	if (g->flags & PS_TCP_SYN) {

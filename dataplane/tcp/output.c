@@ -523,7 +523,7 @@ ps_output(struct ps_tcp *s, struct ps_tcp_conn *c)
 			ps_send_ack(s, c);
 		return;
 	}
-	if (c->mtu < c->mtu_full && s->now_ms - c->lowered_ms >= s->config.pmtu_raise_ms) {
+	if (c->mtu < c->mtu_full && c->episode == PS_OPEN && c->backoff == 0 && s->now_ms - c->lowered_ms >= s->config.pmtu_raise_ms) {
 		ps_note(s, PS_TCP_PMTU_RAISED);
 		c->mtu = c->mtu_full;
 		ps_conn_set_mss(s, c);

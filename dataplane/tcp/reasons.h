@@ -28,6 +28,7 @@
 	R(NO_TIMESTAMP, drop, "timestamps were negotiated and the segment has none") \
 	R(OUT_OF_WINDOW, answer, "no part of it lies in the receive window: ACK sent") \
 	R(RST_OUT_OF_WINDOW, drop, "RST outside the receive window") \
+	R(RST_TIME_WAIT, drop, "RST to a connection in TIME-WAIT") \
 	R(RST_CHALLENGED, answer, "RST in the window, but not at the expected sequence: challenge ACK sent") \
 	R(SYN_CHALLENGED, answer, "SYN on a synchronised connection: challenge ACK sent") \
 	R(ACK_TOO_NEW, answer, "acknowledges what was never sent: challenge ACK sent") \

@@ -155,7 +155,7 @@ suspect_black_hole(struct ps_tcp *s, struct ps_tcp_conn *c)
 {
 	uint16_t smaller = c->flags & F_V4 ? (c->mtu > 1064 ? 1064 : 576) : 1280;
 
-	if (c->backoff != 2 && c->backoff != 4)
+	if (c->backoff % 2u != 0)
 		return;
 	if (c->mtu <= smaller || c->sent_head == 0 || s->record[c->sent_head].size + 100u < c->mss ||
 	    s->record[c->sent_head].size + 40u <= smaller)

@@ -332,7 +332,7 @@ turn(struct world *w, uint32_t which)
 		ps_tcp_close(e->stack, e->conn);
 		e->conn = NULL;
 		e->closed = true;
-	} else if (e->conn != NULL && e->over) {
+	} else if (e->conn != NULL && e->over && ps_tcp_error(e->conn) != PS_TCP_NONE) {
 		fail(w, ps_tcp_reason_texts[ps_tcp_error(e->conn)].text);
 	}
 	ps_tcp_run(e->stack);
