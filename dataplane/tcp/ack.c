@@ -49,6 +49,26 @@ free_pieces(struct ps_tcp *s, struct ps_tcp_conn *c, const struct ps_tcp_record 
 	}
 }
 
+/* The first bytes of a record are acknowledged; the rest keeps its fate. */
+static void
+trim(struct ps_tcp *s, struct ps_tcp_conn *c, struct ps_tcp_record *r, uint32_t size, struct ps_delivery *d)
+{
+	d->bytes += size;
+	if (r->flags & R_SACKED)
+		c->sacked -= size;
+	if (r->flags & R_LOST)
+		c->lost -= size;
+	if (r->flags & R_AGAIN)
+		c->again -= size;
+	r->seq += size;
+	r->size = (uint16_t)(r->size - size);
+	r->offset += size;
+	while (r->offset >= s->piece[r->piece].size && s->piece[r->piece].next != 0) {
+		r->offset -= s->piece[r->piece].size;
+		r->piece = s->piece[r->piece].next;
+	}
+}
+
 /* Takes acknowledged records off the front. */
 static void
 take_acked(struct ps_tcp *s, struct ps_tcp_conn *c, uint32_t ack, const struct ps_tcp_options *o, struct ps_delivery *d)
@@ -61,10 +81,8 @@ take_acked(struct ps_tcp *s, struct ps_tcp_conn *c, uint32_t ack, const struct p
 		if (ps_after(end, ack)) {
 			if (!ps_after(ack, r->seq))
 				break;
-			/* Part of it: cut, so that the rest keeps its own fate. */
-			if (!ps_record_split(s, c, r, ack - r->seq))
-				break;
-			end = ack;
+			trim(s, c, r, ack - r->seq, d);
+			break;
 		}
 		if (r->flags & R_SACKED) {
 			c->sacked -= end - r->seq;
@@ -180,9 +198,7 @@ ps_ack(struct ps_tcp *s, struct ps_tcp_conn *c, const struct ps_tcp_segment *g, 
 		c->stall_ms = s->now_ms;
 		c->backoff = 0;
 		free_pieces(s, c, c->sent_head != 0 ? &s->record[c->sent_head] : NULL);
-		if (d.rtt != 0)
-			ps_rtt_sample(s, c, d.rtt);
-		else if ((c->flags & F_TS) && o->has_ts && o->tsecr != 0 &&
+		if (d.rtt == 0 && (c->flags & F_TS) && o->has_ts && o->tsecr != 0 &&
 			 ps_tcp_clock(s, c) - o->tsecr < 120000)
 			ps_rtt_sample(s, c, (ps_tcp_clock(s, c) - o->tsecr) * 1000u);
 		/* RFC 6298 5.2, 5.3 */
@@ -196,6 +212,8 @@ ps_ack(struct ps_tcp *s, struct ps_tcp_conn *c, const struct ps_tcp_segment *g, 
 		   (!(c->flags & F_SACK) || d.advanced) && !(g->flags & PS_TCP_FIN)) {
 		on_duplicate(s, c);
 	}
+	if (d.rtt != 0)
+		ps_rtt_sample(s, c, d.rtt); /* also of what SACK reports: RACK lives on it */
 	judge_tlp(s, c, g, &d);
 	if ((g->flags & PS_TCP_ECE) && (c->flags & F_ECN) && c->episode == PS_OPEN && flight != 0) {
 		ps_note(s, PS_TCP_ECN_REDUCED);

@@ -16,7 +16,7 @@ ps_budget_take(struct ps_tcp *s)
 			uint64_t h = ps_siphash(s->config.secret, &second, sizeof(second));
 
 			s->budget_s = second;
-			s->budget = 1 + limit / 2 + (uint32_t)(h % (limit / 2 + 1));
+			s->budget = 2 + limit / 2 + (uint32_t)(h % (limit / 2 + 1));
 		}
 	}
 	if (s->budget <= 1)

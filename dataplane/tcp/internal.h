@@ -337,7 +337,7 @@ void ps_send_reset(struct ps_tcp *s, struct ps_tcp_conn *c);
 /* RST in answer to a segment of no connection, or one that a handshake refuses. */
 void ps_answer_reset(struct ps_tcp *s, const struct ps_tcp_segment *in);
 void ps_send_tlp(struct ps_tcp *s, struct ps_tcp_conn *c);
-/* Sends a record again, at most an MSS of it; false: it could not be split. */
+/* Sends a record again, at most an MSS of it; false: it could not be split, only its first part went. */
 bool ps_send_again(struct ps_tcp *s, struct ps_tcp_conn *c, struct ps_tcp_record *r);
 bool ps_send_new(struct ps_tcp *s, struct ps_tcp_conn *c, uint32_t size);
 uint32_t ps_tcp_clock(const struct ps_tcp *s, const struct ps_tcp_conn *c);

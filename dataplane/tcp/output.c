@@ -360,8 +360,21 @@ ps_send_new(struct ps_tcp *s, struct ps_tcp_conn *c, uint32_t size)
 bool
 ps_send_again(struct ps_tcp *s, struct ps_tcp_conn *c, struct ps_tcp_record *r)
 {
-	if (r->size > c->mss && !ps_record_split(s, c, r, c->mss))
+	struct ps_tcp_record part;
+
+	if (r->size > c->mss && !ps_record_split(s, c, r, c->mss)) {
+		/* No record for the rest: its first part goes, and will be cut off when acknowledged. */
+		if (r->flags & R_AGAIN)
+			return false;
+		part = *r;
+		part.size = c->mss;
+		part.flags &= (uint8_t)~R_FIN;
+		send_data(s, c, &part, true);
+		r->time = part.time;
+		r->flags |= R_EVER;
+		ps_note(s, PS_TCP_RETRANSMITS);
 		return false;
+	}
 	if (!(r->flags & R_AGAIN)) {
 		r->flags |= R_AGAIN | R_EVER;
 		if (r->flags & R_LOST)

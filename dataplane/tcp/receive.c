@@ -10,7 +10,8 @@ ps_note_dsack(struct ps_tcp_conn *c, uint32_t start, uint32_t end)
 {
 	if (!(c->flags & F_SACK) || start == end)
 		return;
-	c->dsack.start = start;
+	if (!(c->flags & F_DSACK) || c->dsack.end != start)
+		c->dsack.start = start;
 	c->dsack.end = end;
 	c->flags |= F_DSACK;
 }
@@ -207,8 +208,10 @@ ps_receive(struct ps_tcp *s, struct ps_tcp_conn *c, const struct ps_tcp_segment 
 		ps_note_dsack(c, seq, mark);
 		c->flags |= F_ACK_NOW;
 	}
-	if (ps_after(seq + g->size, edge))
+	if (ps_after(seq + g->size, edge)) {
 		ps_note(s, PS_TCP_BEYOND_WINDOW);
+		c->flags |= F_ACK_NOW;
+	}
 	if ((c->flags & F_FIN_KNOWN) && ps_after(edge, c->rcv_fin))
 		edge = c->rcv_fin;
 	early = ps_after(seq, c->rcv_nxt);

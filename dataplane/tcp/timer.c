@@ -148,7 +148,7 @@ given_up(struct ps_tcp *s, struct ps_tcp_conn *c)
 
 /*
  * Large segments that vanish while nothing says why: the path drops them and the router's words with them. Two timeouts of
- * one full segment lower the size (RFC 4821 7.7's way of ending a black hole).
+ * one large segment lower the size (RFC 4821 7.7's way of ending a black hole).
  */
 static void
 suspect_black_hole(struct ps_tcp *s, struct ps_tcp_conn *c)
@@ -157,8 +157,8 @@ suspect_black_hole(struct ps_tcp *s, struct ps_tcp_conn *c)
 
 	if (c->backoff % 2u != 0)
 		return;
-	if (c->mtu <= smaller || c->sent_head == 0 || s->record[c->sent_head].size + 100u < c->mss ||
-	    s->record[c->sent_head].size + 40u <= smaller)
+	if (c->mtu <= smaller || c->sent_head == 0 ||
+	    s->record[c->sent_head].size + (c->flags & F_V4 ? 40u : 60u) + (c->flags & F_TS ? 12u : 0) <= smaller)
 		return;
 	ps_note(s, PS_TCP_BLACK_HOLE);
 	c->flags |= F_BLACK_HOLE;
