@@ -170,8 +170,8 @@ from_cookie(struct ps_tcp *s, struct ps_tcp_listener *l, const struct ps_tcp_seg
 
 	if (mss == 0) {
 		ps_note(s, PS_TCP_COOKIE_INVALID);
-		/* Payload may have overtaken the ACK that makes the connection: it comes again. */
-		if (g->size == 0 || s->cookie_at == 0 || s->now - s->cookie_at > 134000000u)
+		/* While cookies are out, it may have overtaken the segment that makes the connection. */
+		if (s->cookie_at == 0 || s->now - s->cookie_at > 134000000u)
 			ps_answer_reset(s, g);
 		return;
 	}

@@ -65,7 +65,8 @@ events(struct side *s, uint32_t which)
 				ps_tcp_set(s->stack, c, PS_TCP_OPT_KEEPALIVE, 1);
 			continue;
 		}
-		check(!(e.mask & PS_TCP_ON_CLOSE) || ps_tcp_error(e.conn) == PS_TCP_NONE, "an error");
+		check(!(e.mask & PS_TCP_ON_CLOSE) || ps_tcp_error(e.conn) == PS_TCP_NONE,
+			ps_tcp_reason_texts[ps_tcp_error(e.conn)].text);
 		if (e.mask & PS_TCP_ON_READ) {
 			uint32_t n = ps_tcp_readable(e.conn);
 
