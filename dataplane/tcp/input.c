@@ -230,7 +230,8 @@ ps_input_synchronised(struct ps_tcp *s, struct ps_tcp_conn *c, const struct ps_t
 			ps_challenge(s, c, PS_TCP_SYN_CHALLENGED);
 			return;
 		}
-		if (length_of(g) == 0) {
+		/* A keepalive probe, one below what is next, is always answered (RFC 9293 3.8.4). */
+		if (length_of(g) == 0 && g->seq != c->rcv_nxt - 1u) {
 			ps_challenge(s, c, PS_TCP_OUT_OF_WINDOW);
 			return;
 		}
