@@ -227,6 +227,7 @@ struct ps_tcp {
 	uint32_t listen_bucket[64];
 	uint32_t wheel[2 * PS_WHEEL_SLOTS];
 	uint32_t timers; /* connections that hang on the wheel */
+	uint32_t timers_near; /* of these, on its first level */
 	uint64_t cookie_at; /* when one was sent last, 0: never */
 	uint32_t budget_s, budget; /* challenge ACKs and RSTs in the running second */
 	uint8_t pressure_outside, pressure;

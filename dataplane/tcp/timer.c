@@ -22,6 +22,8 @@ unhang(struct ps_tcp *s, struct ps_tcp_conn *c)
 		s->wheel[c->wheel_slot - 1] = c->wheel_next;
 	if (c->wheel_next != 0)
 		s->conn[c->wheel_next].wheel_prev = c->wheel_prev;
+	if (c->wheel_slot <= PS_WHEEL_SLOTS)
+		s->timers_near--;
 	c->wheel_slot = 0;
 	s->timers--;
 }
@@ -48,6 +50,8 @@ hang(struct ps_tcp *s, struct ps_tcp_conn *c, uint32_t at)
 	if (c->wheel_next != 0)
 		s->conn[c->wheel_next].wheel_prev = i;
 	s->wheel[slot] = i;
+	if (slot < PS_WHEEL_SLOTS)
+		s->timers_near++;
 	s->timers++;
 }
 
@@ -324,6 +328,12 @@ ps_timers_run(struct ps_tcp *s)
 		return;
 	}
 	while (ps_before(s->wheel_ms, s->now_ms)) {
+		if (s->timers_near == 0) {
+			/* Nothing until the second level's next slot. */
+			uint32_t end = s->wheel_ms | (PS_WHEEL_SLOTS - 1u);
+
+			s->wheel_ms = ps_before(end, s->now_ms) ? end : s->now_ms - 1u;
+		}
 		s->wheel_ms++;
 		if (s->wheel_ms % PS_WHEEL_SLOTS == 0)
 			walk(s, PS_WHEEL_SLOTS + s->wheel_ms / PS_WHEEL_SLOTS % PS_WHEEL_SLOTS);
