@@ -380,6 +380,8 @@ begin(struct world *w, uint32_t which, bool shared[4])
 	e->pattern = next_random(r);
 	e->read_most = below(r, 3) == 0 ? 1 + below(r, 3000) : 1u << 20;
 	e->read_pause = below(r, 3) == 0 ? below(r, 100000) : 0;
+	if (e->read_pause != 0)
+		e->read_most += 100; /* else a dawdler needs longer than the hour */
 	e->write_most = below(r, 3) == 0 ? 1 + below(r, 100) : 20000;
 	if (e->size > 20000 && e->write_most < 1000)
 		e->write_most += 1000;
