@@ -9,7 +9,6 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "control/cli/hostnet.h"
 #include "control/cli/keeper.h"
 
 #define GRACE_MS 5000
@@ -19,7 +18,7 @@ enum keeper_type { KEEPER_WATCH, KEEPER_TAP, KEEPER_RELEASE };
 struct keeper_message {
 	int type; /* enum keeper_type */
 	int slot;
-	char tap[32];
+	char tap[16];
 };
 
 static int
@@ -83,14 +82,15 @@ static void
 keep(int socket)
 {
 	int pidfd[PS_KEEPER_SLOTS] = {-1, -1, -1, -1}, fd;
-	char tap[32] = "";
+	struct ps_taps taps = {.length = 0};
 	struct keeper_message message;
 
 	while (receive_message(socket, &message, &fd) == (ssize_t)sizeof(message)) {
 		if (message.type == KEEPER_RELEASE)
 			return;
 		if (message.type == KEEPER_TAP) {
-			snprintf(tap, sizeof(tap), "%.31s", message.tap);
+			message.tap[sizeof(message.tap) - 1] = '\0';
+			ps_taps_add(&taps, message.tap);
 		} else if (message.slot >= 0 && message.slot < PS_KEEPER_SLOTS) {
 			if (pidfd[message.slot] >= 0)
 				close(pidfd[message.slot]);
@@ -100,8 +100,7 @@ keep(int socket)
 	/* in the order of their slots reversed: the dataplane ends before penstockd */
 	for (int slot = PS_KEEPER_SLOTS; slot-- > 0;)
 		end_program(pidfd[slot]);
-	if (tap[0] != '\0')
-		ps_hostnet_tap_remove(tap);
+	ps_taps_remove(&taps);
 }
 
 int
@@ -148,12 +147,14 @@ ps_keeper_watch(int keeper, int slot, int pidfd)
 }
 
 void
-ps_keeper_tap(int keeper, const char *name)
+ps_keeper_taps(int keeper, const struct ps_taps *taps)
 {
 	struct keeper_message message = {.type = KEEPER_TAP};
 
-	snprintf(message.tap, sizeof(message.tap), "%s", name);
-	send_message(keeper, &message, -1);
+	for (size_t i = 0; i < taps->length; i++) {
+		snprintf(message.tap, sizeof(message.tap), "%s", taps->name[i]);
+		send_message(keeper, &message, -1);
+	}
 }
 
 void

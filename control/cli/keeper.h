@@ -7,6 +7,8 @@
 #ifndef PS_CLI_KEEPER_H
 #define PS_CLI_KEEPER_H
 
+#include "control/cli/taps.h"
+
 #define PS_KEEPER_SLOTS 4
 
 /* Forks the keeper; call before any thread exists. Returns the supervisor's end, or -errno. */
@@ -15,8 +17,8 @@ int ps_keeper_start(void);
 /* The program in this slot now. pidfd stays the caller's; -1: none. */
 void ps_keeper_watch(int keeper, int slot, int pidfd);
 
-/* Remove this TAP too. */
-void ps_keeper_tap(int keeper, const char *name);
+/* Remove these TAPs too. */
+void ps_keeper_taps(int keeper, const struct ps_taps *taps);
 
 /* All is clean: the keeper just leaves. Closes the descriptor. */
 void ps_keeper_release(int keeper);

@@ -19,6 +19,7 @@
 #include "control/cli/keeper.h"
 #include "control/cli/plan.h"
 #include "control/cli/supervisor.h"
+#include "control/cli/taps.h"
 #include "control/cli/verbs.h"
 #include "control/cli/watcher.h"
 #include "control/manifest/manifest.h"
@@ -40,6 +41,7 @@ struct run {
 	struct ps_plan plan;
 	bool planned;
 	struct ps_hostnet *hostnet;
+	struct ps_taps taps; /* gone when we go: the one made here, and those that the dataplane will make */
 	struct ps_watcher *watcher;
 };
 
@@ -180,6 +182,8 @@ look_for_document(struct run *r, bool *found)
 		}
 	}
 	*found = ps_manifests_length(set, PS_KIND_DATAPLANE) > 0;
+	for (const struct ps_object *o = ps_manifests_first(set, PS_KIND_DATAPLANE); o != NULL; o = ps_manifests_next(o))
+		ps_taps_of_document(&r->taps, o->dataplane);
 	if (!*found && ps_manifests_diagnostics(set, &list) == 0) {
 		for (uint32_t i = 0; i < list.length; i++) {
 			const struct ps_diagnostic *d = &list.item[i];
@@ -294,7 +298,7 @@ make_tap(struct run *r)
 	if (rc < 0)
 		return ps_fail("cannot make the TAP %s: %s", plan->tap_name,
 			rc == -EEXIST ? "an interface of this name is something else" : strerror(-rc));
-	ps_keeper_tap(r->keeper, plan->tap_name);
+	ps_taps_add(&r->taps, plan->tap_name);
 	r->hostnet = ps_hostnet_new(plan->tap_name, plan->kernel4, plan->gateway4,
 		plan->kernel6[0] ? plan->kernel6 : NULL, plan->gateway6[0] ? plan->gateway6 : NULL);
 	if (r->hostnet == NULL)
@@ -459,6 +463,10 @@ start(struct run *r)
 		status = make_tap(r);
 	if (status == PS_CLI_OK)
 		status = build_arguments(r);
+	/* Programs that live on keep their interfaces. */
+	if (ps_opt_given(r->inv, "detach-children"))
+		r->taps.length = r->planned && r->plan.tap;
+	ps_keeper_taps(r->keeper, &r->taps);
 	if (status == PS_CLI_OK)
 		status = supervise(r);
 	return status;
@@ -481,10 +489,8 @@ ps_cmd_run(const struct ps_invocation *inv)
 	setvbuf(stderr, NULL, _IOLBF, 4096); /* whole lines: two threads write them */
 	curl_global_init(CURL_GLOBAL_NOTHING);
 	status = start(r);
-	if (r->hostnet != NULL) {
-		ps_hostnet_free(r->hostnet);
-		ps_hostnet_tap_remove(r->plan.tap_name); /* its addresses and routes go with it */
-	}
+	ps_hostnet_free(r->hostnet);
+	ps_taps_remove(&r->taps); /* their addresses and routes go with them */
 	ps_keeper_release(r->keeper);
 	if (r->lock >= 0)
 		close(r->lock);

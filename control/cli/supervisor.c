@@ -27,6 +27,7 @@
 #define STOP_GRACE_S 10      /* between SIGTERM and SIGKILL */
 #define NEXT_START_MS 20     /* how often to look whether the next program may start */
 #define NEXT_START_TRIES 100 /* then it starts all the same */
+#define FIRST_STARTS 3       /* a program that has never been ready is started so often */
 #define LINE_MAX_SIZE 65536u
 #define SUPERVISOR_NICE (-10)
 
@@ -40,7 +41,8 @@ struct program {
 	int pidfd;
 	uint64_t started_ms;
 	bool ready;
-	bool begun; /* started for the first time */
+	bool begun;     /* started for the first time */
+	bool was_ready; /* in this or an earlier life */
 };
 
 struct ps_supervisor {
@@ -49,7 +51,7 @@ struct ps_supervisor {
 	int length;
 	int keeper;
 	bool detach;
-	bool stopping, forced;
+	bool stopping, forced, failed;
 	int usual; /* nice value of the programs */
 	int tries;
 	int notify;
@@ -75,6 +77,7 @@ after_ms(uint64_t ms)
 }
 
 static void start_program(struct program *p);
+static void stop(struct ps_supervisor *s);
 static void stop_next(struct ps_supervisor *s);
 
 /* A line that names its program, as their logs do, is not named again. */
@@ -237,13 +240,20 @@ on_death(struct program *p, int status)
 		return;
 	}
 	delay = ps_backoff_died(&p->backoff, p->started_ms, now);
+	if (!p->was_ready && p->backoff.short_lives >= FIRST_STARTS) {
+		fprintf(stderr, "penstock: %s does not start: it %s %u times; why, it said above\n", p->what.name, how,
+			p->backoff.short_lives);
+		s->failed = true;
+		stop(s);
+		return;
+	}
 	if (delay == 0) {
 		fprintf(stderr, "penstock: %s (pid %d) %s after %.1f s; restarting it\n", p->what.name,
 			(int)pid, how, lived);
 		start_program(p);
 		return;
 	}
-	fprintf(stderr, "penstock: %s (pid %d) %s after %.1f s, the %u. time in a row; next try in %u ms\n",
+	fprintf(stderr, "penstock: %s (pid %d) %s after %.1f s, %u times in a row now; next try in %u ms\n",
 		p->what.name, (int)pid, how, lived, p->backoff.short_lives, delay);
 	sd_notifyf(0, "STATUS=%s %s again and again; see the log", p->what.name, how);
 	wait = after_ms(delay);
@@ -281,6 +291,17 @@ stop_next(struct ps_supervisor *s)
 }
 
 static void
+stop(struct ps_supervisor *s)
+{
+	s->stopping = true;
+	sd_notify(0, "STOPPING=1");
+	event_del(s->next);
+	for (int i = 0; i < s->length; i++)
+		event_del(s->program[i].restart);
+	stop_next(s);
+}
+
+static void
 kill_all(struct ps_supervisor *s)
 {
 	for (int i = 0; i < s->length; i++) {
@@ -315,13 +336,8 @@ on_stop(evutil_socket_t number, short what, void *arg)
 		kill_all(s);
 		return;
 	}
-	s->stopping = true;
 	fprintf(stderr, "penstock: stopping on SIG%s; once more to not wait\n", sigabbrev_np((int)number));
-	sd_notify(0, "STOPPING=1");
-	event_del(s->next);
-	for (int i = 0; i < s->length; i++)
-		event_del(s->program[i].restart);
-	stop_next(s);
+	stop(s);
 }
 
 static void
@@ -355,7 +371,7 @@ on_notified(evutil_socket_t fd, short what, void *arg)
 		return;
 	for (int i = 0; i < s->length; i++) {
 		if (s->program[i].pid == sender.pid)
-			s->program[i].ready = true;
+			s->program[i].ready = s->program[i].was_ready = true;
 	}
 	check_ready(s);
 }
@@ -520,5 +536,5 @@ ps_supervisor_run(struct ps_supervisor *s)
 		setpriority(PRIO_PROCESS, 0, SUPERVISOR_NICE);
 	on_next(-1, 0, s);
 	event_base_dispatch(s->base);
-	return s->forced ? 1 : 0;
+	return s->forced || s->failed ? 1 : 0;
 }

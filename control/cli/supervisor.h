@@ -23,7 +23,10 @@ void ps_supervisor_free(struct ps_supervisor *s);
 /* Strings and argv stay the caller's and must live as long. Returns 0 or -errno. */
 int ps_supervisor_add(struct ps_supervisor *s, const struct ps_supervised *program);
 
-/* Runs until a signal ends it. Returns 0 when all stopped cleanly, 1 when force was needed, or -errno. */
+/*
+ * Runs until a signal ends it, or until a program has ended three times without ever getting ready. Returns 0
+ * when all stopped cleanly, 1 when force was needed or a program did not start, or -errno.
+ */
 int ps_supervisor_run(struct ps_supervisor *s);
 
 #endif

@@ -120,17 +120,27 @@ answer_explanation(struct ps_request *r, const struct ps_question *q)
 {
 	const struct ps_daemon *d = r->daemon;
 	const struct ps_compiled *c = ps_publish_running(d);
+	struct ps_affinity_map affinity;
+	struct ps_knowledge k = {.now_ms = (uint32_t)(ps_monotonic_ns() / 1000000u), .verdicts = d->endpoint_slots};
 	struct ps_explanation x;
 	char text[PS_ADDRESS_TEXT], all[PS_STEPS_MAX * 256 + 16] = "";
 	const char *service;
 	json_t *steps, *o;
 	uint32_t i;
+	int rc;
 
 	if (c == NULL || d->slots == NULL) {
 		ps_reply_error(r, HTTP_SERVUNAVAIL, "there is no configuration yet");
 		return;
 	}
-	ps_explain(c, ps_slots_verdicts(d->slots), d->endpoint_slots, q, &x);
+	k.verdict = ps_slots_verdicts(d->slots);
+	rc = ps_affinity_map(&affinity, d->options.runtime_dir);
+	if (rc == 0)
+		k.affinity = &affinity;
+	else
+		k.no_affinity = rc == -ENOENT ? "no dataplane has run yet" : strerror(-rc);
+	ps_explain(c, &k, q, &x);
+	ps_affinity_unmap(&affinity);
 	steps = json_array();
 	for (i = 0; i < x.steps; i++) {
 		json_array_append_new(steps, json_string(x.step[i]));

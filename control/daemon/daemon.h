@@ -79,6 +79,7 @@ struct ps_daemon {
 	struct ps_publication publication;
 	struct ps_rejection rejection;
 	uint64_t publications_applied, publications_rejected, publications_unanswered;
+	bool dataplane_starts;          /* attached before it runs anything: its first answer takes longer */
 	struct event *answer_timer, *soon;
 	uint64_t noticed_ns, parse_ns, resolve_ns; /* of changes not yet published; noticed_ns 0: none */
 	uint64_t compile_started_ns;

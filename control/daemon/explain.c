@@ -114,29 +114,58 @@ refusal(const struct ps_endpoint *e, const struct ps_state_verdict *verdict)
 	return PS_CTL_SCALE(control) != 255 ? "scaled back for this flow" : NULL;
 }
 
-static void
-choose(const struct ps_compiled *c, const struct ps_state_verdict *verdict, const struct ps_question *q,
-	struct ps_explanation *x)
+/* The endpoint that the client is remembered to have, when it takes new flows; else NULL, with the reason as a step. */
+static const struct ps_endpoint *
+remembered(const struct ps_compiled *c, const struct ps_knowledge *k, const struct ps_question *q,
+	struct ps_explanation *x, uint64_t key)
+{
+	const struct ps_service *v = x->service;
+	const struct ps_endpoint *all = ps_snapshot_item(c->snapshot, PS_SEC_ENDPOINT, v->first_endpoint);
+	struct ps_remembered had;
+	char text[PS_ADDRESS_TEXT], ip[PS_ADDRESS_TEXT];
+	const char *why;
+	uint32_t i;
+
+	ps_ip_text(ip, sizeof(ip), &q->src);
+	if (k->affinity == NULL) {
+		step(x, "Whether %s is remembered cannot be told (%s); if it is, it stays with its endpoint.", ip, k->no_affinity);
+		return NULL;
+	}
+	if (!ps_affinity_remembers(k->affinity, key, k->now_ms, &had)) {
+		step(x, "%s is not remembered: it is balanced anew, and remembered from then on.", ip);
+		return NULL;
+	}
+	for (i = 0; i < v->balanced; i++)
+		if (all[i].slot == had.slot && all[i].slot_generation == had.generation)
+			break;
+	if (i == v->balanced) {
+		step(x, "%s is remembered, but with an endpoint that is no longer balanced.", ip);
+		return NULL;
+	}
+	ps_address_text(text, sizeof(text), &all[i].addr, all[i].port);
+	if (!ps_verdict_accepts(atomic_load_explicit(&k->verdict[had.slot].word, memory_order_relaxed), had.generation)) {
+		why = refusal(&all[i], k->verdict);
+		step(x, "%s is remembered with %s, which takes no new flow (%s).", ip, text, why == NULL ? "unknown" : why);
+		return NULL;
+	}
+	step(x, "%s is remembered with %s for another %u s, and stays with it.", ip, text, had.left_s);
+	return &all[i];
+}
+
+/* What the table of the service says. */
+static const struct ps_endpoint *
+balance(const struct ps_compiled *c, const struct ps_state_verdict *verdict, struct ps_explanation *x, uint64_t hash)
 {
 	const struct ps_snapshot *s = c->snapshot;
 	const struct ps_service *v = x->service;
 	const struct ps_table *t = ps_snapshot_item(s, PS_SEC_TABLE, v->table);
 	const struct ps_endpoint *all = ps_snapshot_item(s, PS_SEC_ENDPOINT, v->first_endpoint);
 	const uint16_t *entries = (const void *)((const uint8_t *)c->blob[t->blob].bytes + t->offset);
-	uint64_t hash = question_hash(s, q);
-	uint32_t first, position;
-	char text[PS_ADDRESS_TEXT], ip[PS_ADDRESS_TEXT];
+	uint32_t first = ps_maglev_pick(entries, t->size, hash);
+	uint32_t position = ps_maglev_choose(entries, t->size, all, v->balanced, verdict, v->flags, hash);
+	char text[PS_ADDRESS_TEXT];
 	const char *why;
 
-	if (v->flags & PS_SERVICE_F_AFFINITY) {
-		hash = ps_affinity_hash(&q->src, v->id, s->hash_seed);
-		step(x, "Session affinity is ClientIP for %u s: the client's address alone decides; a client that is remembered from before "
-			"stays with its endpoint.", v->affinity_s);
-	} else if (q->src_port == 0) {
-		step(x, "No source port is given; another port may lead to another endpoint.");
-	}
-	first = ps_maglev_pick(entries, t->size, hash);
-	position = ps_maglev_choose(entries, t->size, all, v->balanced, verdict, v->flags, hash);
 	step(x, "Maglev: entry %u of %u is %s.", ps_hash_scale(hash, t->size), t->size,
 		all[first].slot == PS_NONE ? "an invalid backendRef"
 					   : ps_address_text(text, sizeof(text), &all[first].addr, all[first].port));
@@ -146,18 +175,38 @@ choose(const struct ps_compiled *c, const struct ps_state_verdict *verdict, cons
 	}
 	if (position == PS_NONE) {
 		step(x, "None of the %u endpoints takes new flows.", v->balanced);
-		no_endpoint(q, x);
-		return;
+		return NULL;
 	}
-	x->endpoint = &all[position];
-	if (x->endpoint->slot == PS_NONE) {
+	if (all[position].slot == PS_NONE) {
 		step(x, "This share of the weight belongs to a backendRef that is not valid.");
-		no_endpoint(q, x);
-		return;
+		return NULL;
 	}
 	if (position != first)
 		step(x, "The next one in its order that does is %s.",
-			ps_address_text(text, sizeof(text), &x->endpoint->addr, x->endpoint->port));
+			ps_address_text(text, sizeof(text), &all[position].addr, all[position].port));
+	return &all[position];
+}
+
+static void
+choose(const struct ps_compiled *c, const struct ps_knowledge *k, const struct ps_question *q, struct ps_explanation *x)
+{
+	const struct ps_service *v = x->service;
+	uint64_t hash = question_hash(c->snapshot, q);
+	char text[PS_ADDRESS_TEXT], ip[PS_ADDRESS_TEXT];
+
+	if (v->flags & PS_SERVICE_F_AFFINITY) {
+		hash = ps_affinity_hash(&q->src, v->id, c->snapshot->hash_seed);
+		step(x, "Session affinity is ClientIP for %u s: the client's address alone decides.", v->affinity_s);
+		x->endpoint = remembered(c, k, q, x, hash);
+	} else if (q->src_port == 0) {
+		step(x, "No source port is given; another port may lead to another endpoint.");
+	}
+	if (x->endpoint == NULL)
+		x->endpoint = balance(c, k->verdict, x, hash);
+	if (x->endpoint == NULL) {
+		no_endpoint(q, x);
+		return;
+	}
 	x->exit = PS_EXIT_TX;
 	ps_address_text(text, sizeof(text), &x->endpoint->addr, x->endpoint->port);
 	ps_ip_text(ip, sizeof(ip), &q->src);
@@ -178,8 +227,8 @@ choose(const struct ps_compiled *c, const struct ps_state_verdict *verdict, cons
 }
 
 void
-ps_explain(const struct ps_compiled *c, const struct ps_state_verdict *verdict, uint32_t verdicts,
-	const struct ps_question *q, struct ps_explanation *x)
+ps_explain(const struct ps_compiled *c, const struct ps_knowledge *k, const struct ps_question *q,
+	struct ps_explanation *x)
 {
 	const struct ps_snapshot *s = c->snapshot;
 	uint32_t cells = ps_snapshot_length(s, PS_SEC_LISTENER_INDEX), i, e;
@@ -216,7 +265,7 @@ ps_explain(const struct ps_compiled *c, const struct ps_state_verdict *verdict, 
 	for (e = 0; e < x->service->endpoints; e++) {
 		const struct ps_endpoint *p = ps_snapshot_item(s, PS_SEC_ENDPOINT, x->service->first_endpoint + e);
 
-		if (p->slot != PS_NONE && p->slot >= verdicts) {
+		if (p->slot != PS_NONE && p->slot >= k->verdicts) {
 			step(x, "The state table is smaller than the snapshot: the dataplane must be restarted.");
 			x->exit = PS_EXIT_NO_ENDPOINT;
 			return;
@@ -227,5 +276,5 @@ ps_explain(const struct ps_compiled *c, const struct ps_state_verdict *verdict, 
 		no_endpoint(q, x);
 		return;
 	}
-	choose(c, verdict, q, x);
+	choose(c, k, q, x);
 }

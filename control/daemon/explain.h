@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Where a packet would go, by the same pure functions that the dataplane decides with: listener lookup,
- * source ranges, Maglev and verdicts. What only the dataplane's memory knows is said as such: flows
- * are looked up by the caller, and a client that session affinity remembers may be elsewhere.
+ * source ranges, Maglev, verdicts, and the table of clients that session affinity remembers. Flows are
+ * looked up by the caller.
  */
 #ifndef PS_DAEMON_EXPLAIN_H
 #define PS_DAEMON_EXPLAIN_H
 
 #include "control/compile/compile.h"
+#include "control/daemon/affinity_map.h"
 #include "dataplane/api/exits.h"
 
 struct ps_question {
@@ -27,8 +28,16 @@ struct ps_explanation {
 	uint32_t steps;
 };
 
-/* verdict: state table of verdicts slots. */
-void ps_explain(const struct ps_compiled *compiled, const struct ps_state_verdict *verdict, uint32_t verdicts,
+/* What the dataplane knows. */
+struct ps_knowledge {
+	const struct ps_state_verdict *verdict; /* state table */
+	uint32_t verdicts;
+	const struct ps_affinity_map *affinity; /* NULL: it cannot be read, and why */
+	const char *no_affinity;
+	uint32_t now_ms;                        /* CLOCK_MONOTONIC */
+};
+
+void ps_explain(const struct ps_compiled *compiled, const struct ps_knowledge *knowledge,
 		const struct ps_question *question, struct ps_explanation *explanation);
 
 #endif

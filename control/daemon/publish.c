@@ -23,6 +23,8 @@
 #define PUBLISH_EVERY_NS (3 * MS)
 /* An answer takes milliseconds; a dataplane that is busy elsewhere for longer is reported, not waited for. */
 #define ANSWER_TIMEOUT_MS 3000
+/* One that has just come still has its memory and ports to get: gigabytes of hugepages take many seconds. */
+#define START_TIMEOUT_MS 60000
 
 static void consider(struct ps_daemon *d, bool force);
 
@@ -120,7 +122,7 @@ resolve(struct ps_daemon *d)
 static void
 send_latest(struct ps_daemon *d)
 {
-	static const struct timeval patience = {.tv_sec = ANSWER_TIMEOUT_MS / 1000};
+	const struct timeval patience = {.tv_sec = (d->dataplane_starts ? START_TIMEOUT_MS : ANSWER_TIMEOUT_MS) / 1000};
 	const struct ps_compiled *c = d->latest->compiled;
 	struct ps_attach_blob *blob = calloc(c->blobs + 1, sizeof(*blob));
 	uint64_t start = ps_monotonic_ns();
@@ -290,7 +292,7 @@ answer_late(evutil_socket_t fd, short what, void *arg)
 	d->publication.state = PS_PUBLICATION_UNANSWERED;
 	d->publications_unanswered++;
 	ps_log(PS_LOG_WARNING, "no answer about generation %" PRIu64 " after %d ms", d->publication.generation,
-		ANSWER_TIMEOUT_MS);
+		d->dataplane_starts ? START_TIMEOUT_MS : ANSWER_TIMEOUT_MS);
 	ps_attach_give_up(d->attach);
 	consider(d, false);
 }
@@ -303,6 +305,7 @@ ps_publish_answer(struct ps_daemon *d, const struct ps_message *e)
 	    d->publication.state == PS_PUBLICATION_APPLIED || d->publication.state == PS_PUBLICATION_REJECTED)
 		return;
 	event_del(d->answer_timer);
+	d->dataplane_starts = false;
 	if (e->type == PS_EVENT_APPLIED)
 		answer_applied(d, e);
 	else
@@ -319,6 +322,7 @@ ps_publish_attached(struct ps_daemon *d, uint32_t pid, uint64_t generation)
 	uint64_t last;
 
 	ps_log(PS_LOG_INFO, "dataplane attached (pid %u, running generation %" PRIu64 ")", pid, generation);
+	d->dataplane_starts = generation == 0;
 	if (d->model == NULL)
 		return;
 	if (generation == 0 && slots_prepare(d, true) != 0)

@@ -173,6 +173,8 @@ ps_eal_start(const struct ps_snapshot *s, const struct ps_sizes *sizes, const ch
 	add(&a, "--no-telemetry");
 	add(&a, "--log-level=warning");
 	add(&a, "--log-level=lib.eal:error"); /* it warns of page sizes that nobody asked for */
+	/* It warns of what kernels lack for flow rules, which are not used. What fails for good is told by its code. */
+	add(&a, "--log-level=pmd.net.tap:critical");
 	/* Peers that map our memory (memif zero-copy, vhost) get one descriptor instead of thousands. */
 	add(&a, "--single-file-segments");
 	if (*hugepages) {

@@ -70,7 +70,6 @@ start_ports(const struct ps_snapshot *s, char *why, size_t why_size)
 		.say = say_port,
 	};
 	struct ps_port_spec spec;
-	char reason[200] = "";
 	int rc;
 
 	for (uint32_t w = 0; w < ps_dataplane.workers; w++)
@@ -79,11 +78,9 @@ start_ports(const struct ps_snapshot *s, char *why, size_t why_size)
 		struct ps_dataplane_port *port = &ps_dataplane.port[p];
 
 		ps_port_spec_read(&spec, s, p);
-		rc = ps_port_start(&port->device, &spec, &config, reason, sizeof(reason));
-		if (rc != 0) {
-			snprintf(why, why_size, "port %s: %s", spec.name, reason);
+		rc = ps_port_start(&port->device, &spec, &config, why, why_size);
+		if (rc != 0)
 			return rc;
-		}
 		ps_dataplane.ports = p + 1;
 		port->spread = port->device.rx_queues < ps_dataplane.workers;
 	}

@@ -1,25 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Client affinity (sessionAffinity: ClientIP): which endpoint a client address was given last.
- * One table for all workers, in a file of the runtime directory that survives restarts.
- *
- * Lock-free: an entry is two 8-byte words, value and key ^ value; a reader that meets a half-written entry
- * sees a key that is not its own. Bounded: a bucket is one cache line of four entries; when all are taken, the
- * one that expires first is replaced. Losing an entry means that the client is balanced anew.
- *
- *   value = endpoint slot : 28 | slot generation : 16 | expiry : 20 (units of 256 ms, wraps after 74 h)
+ * The workers' side of dataplane/api/affinity.h. Bounded: when all four entries of a bucket are taken, the one that
+ * expires first is replaced. Losing an entry means that the client is balanced anew.
  *
  * Thread: any worker.
  */
 #ifndef PS_FLOW_AFFINITY_H
 #define PS_FLOW_AFFINITY_H
 
-#include "dataplane/api/abi.h"
-
-#define PS_AFFINITY_FILE "affinity"
-#define PS_AFFINITY_MAX_S 86400u
-
-struct ps_affinity;
+#include "dataplane/api/affinity.h"
 
 /* Bytes of memory for so many entries (rounded up to a power of two). */
 uint64_t ps_affinity_size(uint32_t entries);

@@ -111,6 +111,10 @@ def answers(m, url):
     return m.sh("curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", "--max-time", "2", "-g", url, check=False) == "200"
 
 
+def links(m):
+    return {link["ifname"] for link in json.loads(m.sh("ip", "-j", "link"))}
+
+
 def test_tap_is_made_and_this_machine_reaches_the_vips(machine):
     m = machine
     run = m.run()
@@ -141,6 +145,47 @@ def test_tap_is_made_and_this_machine_reaches_the_vips(machine):
     run.send_signal(signal.SIGINT)
     assert run.wait(12) == 0
     assert "penstock0" not in m.sh("ip", "link") and "10.99.0" not in m.sh("ip", "route")
+
+
+TAPS = """
+apiVersion: penstock.dev/v1alpha1
+kind: Dataplane
+metadata: {name: lab}
+spec:
+  ports:
+  - {name: t0, tap: lab0, addresses: [192.0.2.1/24], punt: true}
+"""
+
+
+def test_interfaces_of_the_document_go_with_the_supervisor(machine):
+    m = machine
+    (m.directory / "taps.yaml").write_text(TAPS)
+    run = m.run("--dataplane", str(m.directory / "taps.yaml"))
+    m.ready()
+    assert {"lab0", "t0"} <= links(m)
+    run.send_signal(signal.SIGINT)
+    assert run.wait(12) == 0
+    assert links(m) == {"lo"}
+
+    # one that was there before is the user's
+    m.sh("ip", "tuntap", "add", "lab0", "mode", "tap", "multi_queue")
+    run = m.run("--dataplane", str(m.directory / "taps.yaml"))
+    m.ready()
+    run.send_signal(signal.SIGINT)
+    assert run.wait(12) == 0
+    assert links(m) == {"lo", "lab0"}
+
+
+def test_a_port_that_cannot_be_opened_ends_the_run(machine):
+    m = machine
+    m.sh("ip", "link", "add", "lab0", "type", "veth", "peer", "name", "lab1")
+    (m.directory / "taps.yaml").write_text(TAPS)
+    run = m.run("--dataplane", str(m.directory / "taps.yaml"))
+    assert run.wait(15) == 1
+    log = m.log.read_text()
+    assert "error: port t0: " in log and "port t0: port t0" not in log
+    assert "dataplane does not start: it exited with code 1 3 times" in log
+    assert links(m) == {"lo", "lab0", "lab1"}
 
 
 def test_killed_supervisor_leaves_nothing(machine):

@@ -7,12 +7,18 @@
 
 #include <arpa/inet.h>
 #include <cmocka.h>
+#include <fcntl.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "control/daemon/explain.h"
 #include "control/daemon/text.h"
 #include "control/manifest/manifest.h"
 #include "control/resolve/resolve.h"
+#include "dataplane/api/boot_id.h"
+#include "dataplane/flow/affinity.h"
+#include "policies/flowhash.h"
 #include "tests/unit/channel/temporary.h"
 
 static const char manifests[] =
@@ -77,12 +83,17 @@ teardown(void **state)
 static struct ps_explanation
 ask(struct fixture *x, const char *from, const char *to, uint8_t proto)
 {
+	struct ps_knowledge k = {.verdict = ps_slots_verdicts(x->slots), .verdicts = 64, .no_affinity = "as a test", .now_ms = 5000};
 	struct ps_question q = {.proto = proto};
+	struct ps_affinity_map affinity;
 	struct ps_explanation e;
 
+	if (ps_affinity_map(&affinity, x->dir) == 0)
+		k.affinity = &affinity;
 	assert_int_equal(ps_address_parse(from, &q.src, &q.src_port), 0);
 	assert_int_equal(ps_address_parse(to, &q.dst, &q.dst_port), 0);
-	ps_explain(x->compiled, ps_slots_verdicts(x->slots), 64, &q, &e);
+	ps_explain(x->compiled, &k, &q, &e);
+	ps_affinity_unmap(&affinity);
 	assert_true(e.steps != 0);
 	return e;
 }
@@ -158,6 +169,55 @@ affinity_ignores_ports(void **state)
 	}
 }
 
+/* The table as workers write it, read by us. */
+static void
+remembered_clients_stay(void **state)
+{
+	struct fixture *x = *state;
+	struct ps_explanation first = ask(x, "10.1.2.3:1", "10.99.0.3:80", IPPROTO_TCP), e;
+	const struct ps_endpoint *all = ps_snapshot_item(x->compiled->snapshot, PS_SEC_ENDPOINT, first.service->first_endpoint);
+	const struct ps_endpoint *other = all[0].slot == first.endpoint->slot ? &all[1] : &all[0];
+	uint64_t size = ps_affinity_size(1024), key;
+	struct ps_affinity *table;
+	struct ps_addr client;
+	char path[256];
+	uint16_t port;
+	int fd;
+
+	assert_true(says(&first, "cannot be told (as a test)"));
+	snprintf(path, sizeof(path), "%s/" PS_AFFINITY_FILE, x->dir);
+	fd = open(path, O_RDWR | O_CREAT, 0600);
+	assert_int_equal(ftruncate(fd, (off_t)size), 0);
+	table = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	assert_ptr_not_equal(table, MAP_FAILED);
+	ps_affinity_attach(table, 1024, ps_boot_id());
+	e = ask(x, "10.1.2.3:1", "10.99.0.3:80", IPPROTO_TCP);
+	assert_true(says(&e, "not remembered") && e.endpoint->slot == first.endpoint->slot);
+
+	assert_int_equal(ps_address_parse("10.1.2.3:1", &client, &port), 0);
+	key = ps_affinity_hash(&client, first.service->id, x->compiled->snapshot->hash_seed);
+	ps_affinity_put(table, key, 2000, 60, other->slot, other->slot_generation);
+	e = ask(x, "10.1.2.3:1", "10.99.0.3:80", IPPROTO_TCP);
+	assert_true(says(&e, "for another 57 s, and stays") && e.endpoint->slot == other->slot);
+	e = ask(x, "10.1.2.4:1", "10.99.0.3:80", IPPROTO_TCP);
+	assert_true(says(&e, "10.1.2.4 is not remembered"));
+
+	/* neither one that is drained nor one that is gone */
+	assert_int_equal(ps_slots_drain(x->slots, other->slot, 0), 0);
+	e = ask(x, "10.1.2.3:1", "10.99.0.3:80", IPPROTO_TCP);
+	assert_true(says(&e, "takes no new flow (drained by the operator)") && e.endpoint->slot == first.endpoint->slot);
+	ps_affinity_put(table, key, 2000, 60, other->slot, (uint16_t)(other->slot_generation + 1));
+	e = ask(x, "10.1.2.3:1", "10.99.0.3:80", IPPROTO_TCP);
+	assert_true(says(&e, "no longer balanced") && e.endpoint->slot == first.endpoint->slot);
+
+	/* a header that promises more than there is */
+	table->buckets *= 64;
+	e = ask(x, "10.1.2.3:1", "10.99.0.3:80", IPPROTO_TCP);
+	assert_true(says(&e, "cannot be told"));
+	munmap(table, size);
+	close(fd);
+}
+
 int
 main(void)
 {
@@ -165,6 +225,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(verdicts, setup, teardown),
 		cmocka_unit_test_setup_teardown(drained_endpoints_are_named, setup, teardown),
 		cmocka_unit_test_setup_teardown(affinity_ignores_ports, setup, teardown),
+		cmocka_unit_test_setup_teardown(remembered_clients_stay, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

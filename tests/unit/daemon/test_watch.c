@@ -8,10 +8,12 @@
 #include <cmocka.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -355,6 +357,84 @@ forced_reads_all(void **state)
 	expect_after(x, 1, "+a.yaml||+a.yaml|");
 }
 
+/* Of two objects without age the first one read is the older: the same one whenever penstockd is started. */
+static void
+read_in_the_order_of_names(void **state)
+{
+	struct fixture *x = *state;
+
+	put(x, "c.yaml", "1");
+	put(x, "a.yaml", "1");
+	assert_int_equal(mkdir(path_of(x, "b"), 0700), 0);
+	put(x, "b/2.yaml", "1");
+	put(x, "b/1.yaml", "1");
+	open_watch(x, x->dir);
+	ps_watch_rescan(x->watch, true);
+	expect_after(x, 1, "+a.yaml+b/1.yaml+b/2.yaml+c.yaml|");
+}
+
+/* More events than the kernel keeps: what came last is found by comparing. */
+static void
+overflow_is_made_up_for(void **state)
+{
+	struct fixture *x = *state;
+	int i, most = 16384, fd = open("/proc/sys/fs/inotify/max_queued_events", O_RDONLY | O_CLOEXEC);
+	char text[16] = "";
+
+	if (fd >= 0 && read(fd, text, sizeof(text) - 1) > 0)
+		most = atoi(text);
+	close(fd);
+	if (most > 50000)
+		skip();
+	open_watch(x, x->dir);
+	ps_watch_rescan(x->watch, true);
+	expect_after(x, 1, "|");
+	for (i = 0; i <= most; i++) { /* at least one event each, and different ones in turn: equal ones are merged */
+		fd = open(path_of(x, i % 2 ? "x.txt" : "y.txt"), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+		close(fd);
+	}
+	put(x, "late.yaml", "1");
+	expect_after(x, 300, "+late.yaml|");
+	put(x, "late.yaml", "22");
+	expect_after(x, 20, "+late.yaml|");
+}
+
+/* In a user namespace that may have no inotify instance: files are compared twice a second. */
+static void
+works_without_inotify(void **state)
+{
+	struct fixture *x = *state;
+	int status = 0;
+	pid_t pid = fork();
+
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		struct timeval in = {.tv_usec = 900000};
+		const char *path = x->dir;
+		static const struct ps_watch_callbacks callbacks = {wants, refresh, removed, settled};
+		int fd;
+
+		if (unshare(CLONE_NEWUSER) != 0)
+			_exit(77);
+		fd = open("/proc/sys/user/max_inotify_instances", O_WRONLY | O_CLOEXEC);
+		if (fd < 0 || write(fd, "0", 1) != 1)
+			_exit(77);
+		if (ps_watch_open(&x->watch, x->base, &path, 1, &callbacks, x) != 0 || ps_watch_works(x->watch))
+			_exit(1);
+		ps_watch_rescan(x->watch, true);
+		fd = open(path_of(x, "a.yaml"), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+		close(fd);
+		event_base_loopexit(x->base, &in);
+		event_base_dispatch(x->base);
+		_exit(strcmp(x->log, "|+a.yaml|") == 0 ? 0 : 2);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 77)
+		skip();
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 0);
+}
+
 int
 main(void)
 {
@@ -362,7 +442,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		T(first_and_changed), T(open_file_is_left_alone), T(editors), T(removal_is_believed_late),
 		T(directories_come_and_go), T(configmap_swap), T(link_to_elsewhere), T(single_file),
-		T(storm_is_gathered), T(forced_reads_all),
+		T(storm_is_gathered), T(forced_reads_all), T(read_in_the_order_of_names),
+		T(overflow_is_made_up_for), T(works_without_inotify),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
