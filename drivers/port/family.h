@@ -68,6 +68,8 @@ int ps_kernel_iface_set_mtu(const char *iface, uint32_t mtu);
 int ps_kernel_iface_flags_add(const char *iface, short flags);
 /* Receive queues of the interface; 1 when it does not say. */
 uint16_t ps_kernel_iface_queues(const char *iface);
+/* Its peer is a kernel interface, which may hand over packets that no device has cut yet. */
+bool ps_kernel_iface_is_veth(const char *iface);
 /* Switches off what merges received packets into larger ones (GRO, LRO). changed: something was on. */
 int ps_kernel_iface_no_merging(const char *iface, bool *changed);
 /* Removes the socket file that a dead process left; a live listener is -EADDRINUSE. */

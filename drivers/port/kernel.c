@@ -86,6 +86,15 @@ ps_kernel_iface_queues(const char *iface)
 	return queues == 0 ? 1 : queues > UINT16_MAX ? UINT16_MAX : (uint16_t)queues;
 }
 
+bool
+ps_kernel_iface_is_veth(const char *iface)
+{
+	struct ethtool_drvinfo info = {.cmd = ETHTOOL_GDRVINFO};
+	struct ifreq ifr = {.ifr_data = (char *)&info};
+
+	return request(iface, SIOCETHTOOL, &ifr) == 0 && strcmp(info.driver, "veth") == 0;
+}
+
 int
 ps_kernel_iface_no_merging(const char *iface, bool *changed)
 {

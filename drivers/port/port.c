@@ -111,6 +111,11 @@ prepare_kernel_iface(struct start *s, struct ps_port_spec *spec)
 		say(s, PS_SAY_WARNING, "receive merging (GRO) of %s cannot be switched off", spec->device);
 	else if (changed)
 		say(s, PS_SAY_INFO, "receive merging (GRO, LRO) of %s switched off", spec->device);
+	/* Nor may the peer leave cutting to a device that is none; it may be in another namespace, out of our reach. */
+	if (ps_kernel_iface_is_veth(spec->device))
+		say(s, PS_SAY_INFO,
+		    "%s is one end of a veth pair: segmentation offload must be off at the other (ethtool -K PEER tso off gso off)",
+		    spec->device);
 	if (spec->kind == PS_PORT_AF_PACKET && !ps_fanout_keeps_fragments)
 		say(s, PS_SAY_WARNING, "the kernel puts IPv4 fragments together: datagrams above a buffer are lost");
 	if (spec->kind == PS_PORT_AF_XDP) {
