@@ -584,8 +584,11 @@ def test_run_restarts_at_once(run):
 
 
 def test_run_backs_off_in_a_crash_loop(run):
-    (run.directory / "penstock-dataplane.crash").touch()
     r = run()
+    first = r.pid("penstock-dataplane")
+    time.sleep(0.5)  # it has been ready once: one that never was ends the run instead
+    (run.directory / "penstock-dataplane.crash").touch()
+    os.kill(first, signal.SIGKILL)
     r.pid("penstock-dataplane", 7)
     times = [float(t) for _, t in r.lives("penstock-dataplane")]
     assert times[6] - times[5] > 0.15
