@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * GET /metrics. Labels are bounded: services and endpoints beyond a cap have no series of their own (they
- * are in the totals of workers, and penstock_metrics_left_out says how many), everything else is bounded by the build.
+ * GET /metrics: what there is one of, or as many as workers, ports, stages and exits. Services and endpoints, of which
+ * there may be thousands, follow in metrics_many.c.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -9,10 +9,9 @@
 
 #include "control/daemon/baseline.h"
 #include "control/daemon/exposition.h"
+#include "control/daemon/metrics.h"
 #include "control/daemon/request.h"
 
-#define SERVICES_MAX 5000u
-#define ENDPOINTS_MAX 5000u
 #define NUMBER_TEXT 16
 
 static const char *
@@ -217,122 +216,6 @@ port_metrics(struct ps_exposition *x, const struct ps_counters_map *m)
 	}
 }
 
-/* Families must not be interleaved: each goes over all services. */
-static void
-service_metrics(struct ps_exposition *x, struct ps_daemon *d)
-{
-	static const struct {
-		const char *name, *help;
-		enum ps_metric_type type;
-		size_t in, out; /* equal: one series without direction */
-	} fields[] = {
-#define OF(field) offsetof(struct ps_service_counters, field)
-		{"service_packets_total", "Packets of a service, by direction.", PS_METRIC_COUNTER, OF(packets_in), OF(packets_out)},
-		{"service_bytes_total", "Bytes of L3 packets of a service, by direction.", PS_METRIC_COUNTER, OF(bytes_in), OF(bytes_out)},
-		{"service_flows", "Flows of a service.", PS_METRIC_GAUGE, OF(flows_active), OF(flows_active)},
-		{"service_flows_created_total", "Flows begun.", PS_METRIC_COUNTER, OF(flows_created), OF(flows_created)},
-		{"service_flows_refused_total", "New flows not accepted, for any reason.", PS_METRIC_COUNTER, OF(refused), OF(refused)},
-		{"service_flows_rejected_total", "Packets answered by RST or unreachable: no endpoint.", PS_METRIC_COUNTER, OF(rejected), OF(rejected)},
-#undef OF
-	};
-	const struct ps_model *m = d->model;
-	uint32_t shown = m->services < SERVICES_MAX ? m->services : SERVICES_MAX, i;
-	size_t f;
-
-	for (f = 0; f < sizeof(fields) / sizeof(*fields); f++) {
-		ps_metric_family(x, fields[f].type, fields[f].name, fields[f].help);
-		for (i = 0; i < shown; i++) {
-			const struct ps_model_service *v = m->service[i];
-			struct ps_service_counters c =
-				ps_counters_service(&d->counters, ps_slots_find_service(d->slots, v->id));
-			const uint8_t *base = (const uint8_t *)&c;
-
-			if (fields[f].in == fields[f].out) {
-				ps_metric_u64(x, *(const uint64_t *)(base + fields[f].in), "service", v->name, NULL);
-				continue;
-			}
-			ps_metric_u64(x, *(const uint64_t *)(base + fields[f].in), "service", v->name, "direction", "in", NULL);
-			ps_metric_u64(x, *(const uint64_t *)(base + fields[f].out), "service", v->name, "direction", "out", NULL);
-		}
-	}
-}
-
-struct shown_endpoint {
-	const char *service;
-	char address[PS_ADDRESS_TEXT];
-	struct ps_slot_info info;
-	struct ps_endpoint_counters counters;
-	bool up;
-};
-
-static uint32_t
-endpoints_gather(struct ps_daemon *d, struct shown_endpoint *list, uint32_t max, uint32_t *left_out)
-{
-	uint32_t s, e, n = 0;
-
-	for (s = 0; s < d->model->services; s++) {
-		const struct ps_model_service *v = d->model->service[s];
-
-		for (e = 0; e < v->endpoints; e++) {
-			uint32_t slot = ps_slots_find_endpoint(d->slots, v->endpoint[e].id);
-			struct shown_endpoint *p = &list[n];
-			const char *state;
-
-			if (n == max) {
-				*left_out += v->endpoints - e;
-				break;
-			}
-			if (ps_slots_info(d->slots, slot, &p->info) != 0)
-				continue;
-			p->service = v->name;
-			ps_address_text(p->address, sizeof(p->address), &p->info.addr, p->info.port);
-			p->counters = ps_counters_endpoint(&d->counters, slot);
-			state = ps_endpoint_state(&p->info, v->endpoint[e].flags, v->probe.kind != PS_PROBE_NONE);
-			p->up = strcmp(state, "up") == 0 || strcmp(state, "unknown") == 0;
-			n++;
-		}
-	}
-	return n;
-}
-
-static void
-endpoint_metrics(struct ps_exposition *x, struct ps_daemon *d)
-{
-	uint32_t total = 0, left_out = 0, n, i;
-	struct shown_endpoint *list;
-
-	for (i = 0; i < d->model->services && total < ENDPOINTS_MAX; i++)
-		total += d->model->service[i]->endpoints;
-	if (total > ENDPOINTS_MAX)
-		total = ENDPOINTS_MAX;
-	list = calloc(total + 1, sizeof(*list));
-	n = list == NULL ? 0 : endpoints_gather(d, list, total, &left_out);
-	ps_metric_family(x, PS_METRIC_GAUGE, "endpoint_up", "1 when the endpoint takes new flows, as far as health and drains go.");
-	for (i = 0; i < n; i++)
-		ps_metric_u64(x, list[i].up, "service", list[i].service, "endpoint", list[i].address, NULL);
-	ps_metric_family(x, PS_METRIC_GAUGE, "endpoint_rtt_seconds", "Round trip of the last answered probe.");
-	for (i = 0; i < n; i++)
-		if (list[i].info.rtt_us != 0 && PS_HEALTH_GENERATION(list[i].info.health) == list[i].info.generation)
-			ps_metric(x, list[i].info.rtt_us / 1e6, "service", list[i].service, "endpoint", list[i].address, NULL);
-	ps_metric_family(x, PS_METRIC_GAUGE, "endpoint_flows", "Flows of an endpoint.");
-	for (i = 0; i < n; i++)
-		ps_metric_u64(x, list[i].counters.flows_active, "service", list[i].service, "endpoint", list[i].address, NULL);
-	ps_metric_family(x, PS_METRIC_COUNTER, "endpoint_flows_created_total", "Flows begun.");
-	for (i = 0; i < n; i++)
-		ps_metric_u64(x, list[i].counters.flows_created, "service", list[i].service, "endpoint", list[i].address, NULL);
-	ps_metric_family(x, PS_METRIC_COUNTER, "endpoint_packets_total", "Packets of an endpoint, by direction.");
-	for (i = 0; i < n; i++) {
-		ps_metric_u64(x, list[i].counters.packets_in, "service", list[i].service, "endpoint", list[i].address, "direction",
-			"in", NULL);
-		ps_metric_u64(x, list[i].counters.packets_out, "service", list[i].service, "endpoint", list[i].address, "direction",
-			"out", NULL);
-	}
-	free(list);
-	ps_metric_family(x, PS_METRIC_GAUGE, "metrics_left_out", "Services and endpoints that have no series of their own: there are too many.");
-	ps_metric_u64(x, d->model->services > SERVICES_MAX ? d->model->services - SERVICES_MAX : 0, "kind", "service", NULL);
-	ps_metric_u64(x, left_out, "kind", "endpoint", NULL);
-}
-
 void
 ps_get_metrics(struct ps_request *r)
 {
@@ -350,11 +233,5 @@ ps_get_metrics(struct ps_request *r)
 		pipeline_metrics(&x, &d->counters);
 		port_metrics(&x, &d->counters);
 	}
-	if (d->model != NULL && d->slots != NULL) {
-		service_metrics(&x, d);
-		endpoint_metrics(&x, d);
-	}
-	evhttp_add_header(evhttp_request_get_output_headers(r->http), "Content-Type", "text/plain; version=0.0.4; charset=utf-8");
-	evhttp_send_reply(r->http, HTTP_OK, NULL, x.out);
-	evbuffer_free(x.out);
+	ps_metrics_many(r, &x);
 }

@@ -33,6 +33,9 @@ bool ps_address_selected(const struct ps_address_filter *filter, const struct ps
 
 /* body is given away; NULL: out of memory, which is answered with 500. */
 void ps_reply_json(struct ps_request *r, int code, json_t *body);
+/* Parts of it, for answers that are made otherwise. */
+void ps_reply_headers(struct evhttp_request *http);
+int ps_reply_dump(struct evbuffer *out, const json_t *value);
 void ps_reply_error(struct ps_request *r, int code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
 /*
@@ -45,19 +48,24 @@ typedef bool (*ps_list_next_fn)(struct ps_list *list);
 
 struct ps_list {
 	struct ps_daemon *daemon;
-	void *state;       /* freed with free(3) */
+	void *state;
 	bool truncated;    /* next() has left something out */
 	/* private */
 	ps_list_next_fn next;
+	void (*drop)(void *state);
 	struct evhttp_request *http;
 	struct evbuffer *out;
 	json_t *beside;
 	bool any, started;
 };
 
-/* Answers with a list; state (malloc'ed) and beside (an object whose members stand beside items, or NULL) are given away. */
+/* Answers with a list; state (freed with free(3)) and beside (an object whose members stand beside items, or NULL) are given away. */
 void ps_reply_list(struct ps_request *r, ps_list_next_fn next, void *state, json_t *beside);
 void ps_list_item(struct ps_list *list, json_t *item); /* given away */
+/* The same for an answer of several lists: its first one has this name, next() begins the others. drop frees state. */
+void ps_reply_lists(struct ps_request *r, const char *name, ps_list_next_fn next, void *state,
+		    void (*drop)(void *state), json_t *beside);
+void ps_list_begin_next(struct ps_list *list, const char *name);
 bool ps_list_full(const struct ps_list *list);
 
 /* {"items": items} with both given away. */
@@ -72,8 +80,8 @@ void ps_get_gateways(struct ps_request *r);
 void ps_get_routes(struct ps_request *r);
 void ps_get_objects(struct ps_request *r);
 void ps_get_dataplane(struct ps_request *r);
-void ps_get_config(struct ps_request *r);
 void ps_get_object(struct ps_request *r);
+void ps_get_config(struct ps_request *r);        /* admin_config.c */
 void ps_get_services(struct ps_request *r);      /* admin_services.c */
 void ps_get_endpoints(struct ps_request *r);
 void ps_get_ports(struct ps_request *r);         /* admin_runtime.c */

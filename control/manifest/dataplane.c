@@ -208,6 +208,16 @@ static const struct ps_field timeouts_field[] = {
 };
 static const struct ps_schema timeouts = {.name = "timeouts", PS_FIELDS(timeouts_field)};
 
+static const struct ps_field metrics_field[] = {
+	{.name = "services", PS_IN(ps_dataplane_spec, metrics, services), .type = PS_T_INTEGER, .min = 0,
+	 .max = 1048576, .fallback = "1000", .unit = "services",
+	 .help = "Services with series of their own, those with most packets."},
+	{.name = "endpoints", PS_IN(ps_dataplane_spec, metrics, endpoints), .type = PS_T_INTEGER, .min = 0,
+	 .max = 4194304, .fallback = "1000", .unit = "endpoints",
+	 .help = "Endpoints with series of their own, those with most packets."},
+};
+static const struct ps_schema metrics = {.name = "metrics", PS_FIELDS(metrics_field)};
+
 /* ---- the document ---- */
 
 static const struct ps_field spec_field[] = {
@@ -249,6 +259,8 @@ static const struct ps_field spec_field[] = {
 	{.name = "adminAddress", PS_AT(ps_dataplane_spec, admin_address), .type = PS_T_TEXT,
 	 .format = &ps_format_admin, .fallback = "127.0.0.1:9470",
 	 .help = "Where metrics are served over HTTP; none: nowhere."},
+	{.name = "metrics", PS_AT(ps_dataplane_spec, metrics), .type = PS_T_OBJECT, .sub = &metrics,
+	 .help = "How many series there are."},
 	{.name = "controllerNames", PS_AT(ps_dataplane_spec, controller_names), PS_LIST_OF(PS_T_TEXT),
 	 .max_items = 64, .format = &ps_format_controller,
 	 .help = "Controllers whose GatewayClasses are served besides penstock.dev/gateway-controller."},

@@ -442,6 +442,10 @@ struct ps_dataplane_spec {
 	} timeouts;
 	struct ps_number drain_timeout;    /* ms */
 	struct ps_text admin_address;      /* "ADDR:PORT" or "[ADDR]:PORT"; "none": no TCP */
+	struct {
+		struct ps_place place;
+		struct ps_number services, endpoints; /* that have series of their own */
+	} metrics;
 	PS_LIST(struct ps_text) controller_names; /* adopted besides penstock.dev/gateway-controller */
 	struct ps_number hash_seed;
 	struct ps_text eal_options;

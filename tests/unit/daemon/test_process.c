@@ -356,6 +356,62 @@ metrics_are_documented(void **state)
 	fake_disconnect(&x->fake);
 }
 
+static uint32_t
+count(const char *text, const char *what)
+{
+	uint32_t n = 0;
+
+	for (; (text = strstr(text, what)) != NULL; text++)
+		n++;
+	return n;
+}
+
+/* Answers about hundreds of services come in pieces, and metrics have as many series as the document says. */
+static void
+many_services_are_answered_in_bounds(void **state)
+{
+	struct fixture *x = *state;
+	json_t *config, *list;
+	const char *text;
+	char path[256];
+	uint32_t i;
+	FILE *f;
+
+	wait_for_attach(x, 0);
+	next_snapshot(x, true);
+	snprintf(path, sizeof(path), "%s/many.yaml", x->manifests);
+	f = fopen(path, "w");
+	fprintf(f, "apiVersion: penstock.dev/v1alpha1\nkind: Dataplane\nmetadata: {name: d}\nspec: {metrics: {services: 20, endpoints: 10}}\n");
+	for (i = 0; i < 600; i++)
+		fprintf(f,
+			"---\napiVersion: v1\nkind: Service\nmetadata: {name: m%u}\nspec: {clusterIP: 10.98.%u.%u, ports: [{port: 80}]}\n"
+			"---\napiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\naddressType: IPv4\nports: [{port: 80}]\n"
+			"metadata: {name: m%u-a, labels: {kubernetes.io/service-name: m%u}}\nendpoints: [{addresses: [10.78.%u.%u]}]\n",
+			i, i / 200, i % 200 + 1, i, i, i / 200, i % 200 + 1);
+	fclose(f);
+	next_snapshot(x, true);
+	config = get(x, "GET", "/v1/config");
+	assert_non_null(config);
+	assert_int_equal(json_array_size(json_object_get(config, "listeners")), 601);
+	list = json_object_get(config, "services");
+	assert_int_equal(json_array_size(list), 601);
+	assert_non_null(json_object_get(json_array_get(list, 600), "endpoints"));
+	assert_true(json_integer_value(json_object_get(config, "generation")) > 0);
+	json_decref(config);
+	config = get(x, "GET", "/v1/config?service=default/m7:80");
+	assert_int_equal(json_array_size(json_object_get(config, "services")), 1);
+	json_decref(config);
+
+	text = get_text(x, "GET", "/metrics");
+	assert_non_null(text);
+	assert_int_equal(count(text, "penstock_service_flows{"), 20);
+	assert_int_equal(count(text, "penstock_service_packets_total{"), 40);
+	assert_int_equal(count(text, "penstock_endpoint_up{"), 10);
+	assert_int_equal(count(text, "# TYPE penstock_endpoint_up "), 1);
+	assert_non_null(strstr(text, "penstock_metrics_left_out{kind=\"service\"} 581\n"));
+	fake_disconnect(&x->fake);
+}
+
 static void
 stops_cleanly(void **state)
 {
@@ -380,6 +436,7 @@ main(int argc, char **argv)
 		cmocka_unit_test_setup_teardown(changes_errors_rejections, setup, teardown),
 		cmocka_unit_test_setup_teardown(killed_and_restarted, setup, teardown),
 		cmocka_unit_test_setup_teardown(metrics_are_documented, setup, teardown),
+		cmocka_unit_test_setup_teardown(many_services_are_answered_in_bounds, setup, teardown),
 		cmocka_unit_test_setup_teardown(stops_cleanly, setup, teardown),
 	};
 
