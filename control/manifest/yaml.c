@@ -13,6 +13,7 @@
 
 #include "control/manifest/manifest.h"
 #include "control/manifest/node.h"
+#include "control/manifest/surrogate.h"
 #include "dataplane/api/digest.h"
 
 #define PS_MAX_ALIASED 1000000u
@@ -26,6 +27,7 @@ struct anchor {
 
 struct reader {
 	struct ps_source *source;
+	struct ps_surrogates surrogates; /* columns of the text that is parsed instead of the source's */
 	struct ps_arena *arena;
 	struct ps_diagnostics *diagnostics;
 	uint32_t first_line;
@@ -47,7 +49,9 @@ struct reader {
 static struct ps_place
 place_of(const struct reader *r, const yaml_mark_t *mark)
 {
-	return (struct ps_place){(uint32_t)mark->line + r->first_line, (uint32_t)mark->column + 1};
+	uint32_t column = ps_surrogates_column(&r->surrogates, (uint32_t)mark->line, (uint32_t)mark->column);
+
+	return (struct ps_place){(uint32_t)mark->line + r->first_line, column + 1};
 }
 
 static int
@@ -80,6 +84,10 @@ report_syntax(struct reader *r, const yaml_parser_t *parser)
 		;
 	if (p != NULL && *p == '\t' && strspn(line, " \t-") >= place.column)
 		return fail(r, place, "tab used for indentation, expected spaces");
+	if (strcmp(problem, "found invalid Unicode character escape code") == 0) {
+		place.column -= place.column > 2 ? 2 : 0; /* it is behind the backslash and the letter */
+		return fail(r, place, "escape that is no character, expected \\uD800 to \\uDFFF in pairs, and in JSON alone");
+	}
 	if (parser->context != NULL && parser->context_mark.line != parser->problem_mark.line) {
 		context = place_of(r, &parser->context_mark);
 		return fail(r, place, "%s %s from line %u on, expected valid YAML", problem, parser->context,
@@ -436,7 +444,9 @@ ps_nodes_parse(struct ps_source *source, size_t offset, size_t size, uint32_t fi
 
 	if (r == NULL)
 		return -ENOMEM;
-	if (!yaml_parser_initialize(&parser)) {
+	rc = ps_surrogates_join(source->text + offset, size, &r->surrogates);
+	if (rc != 0 || !yaml_parser_initialize(&parser)) {
+		ps_surrogates_free(&r->surrogates);
 		free(r);
 		return -ENOMEM;
 	}
@@ -446,7 +456,10 @@ ps_nodes_parse(struct ps_source *source, size_t offset, size_t size, uint32_t fi
 	r->first_line = first_line;
 	start_document(r);
 	yaml_parser_set_encoding(&parser, YAML_UTF8_ENCODING);
-	yaml_parser_set_input_string(&parser, (const unsigned char *)source->text + offset, size);
+	if (r->surrogates.text != NULL)
+		yaml_parser_set_input_string(&parser, (const unsigned char *)r->surrogates.text, r->surrogates.size);
+	else
+		yaml_parser_set_input_string(&parser, (const unsigned char *)source->text + offset, size);
 	while (rc == 0 && !end) {
 		if (!yaml_parser_parse(&parser, &event)) {
 			rc = report_syntax(r, &parser);
@@ -457,6 +470,7 @@ ps_nodes_parse(struct ps_source *source, size_t offset, size_t size, uint32_t fi
 		yaml_event_delete(&event);
 	}
 	yaml_parser_delete(&parser);
+	ps_surrogates_free(&r->surrogates);
 	free(r);
 	return rc;
 }
