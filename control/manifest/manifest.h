@@ -112,6 +112,12 @@ const char *ps_manifests_file(const struct ps_manifests *set, uint32_t index);
 int ps_object_diagnose(const struct ps_object *object, struct ps_diagnostics *out, enum ps_severity severity,
 		       struct ps_place place, const char *fmt, ...) __attribute__((format(printf, 5, 6)));
 
+/*
+ * The object as the user wrote it, with every field that Penstock does not look at. Read again from the text, so it costs
+ * parsing one document. NULL: the text is not kept, or out of memory. The caller owns it.
+ */
+json_t *ps_object_written(const struct ps_object *object);
+
 /* A Dataplane as it is when the user gives none: every field at its default. Static; never NULL. */
 const struct ps_dataplane_spec *ps_dataplane_defaults(void);
 

@@ -13,9 +13,9 @@
 static bool
 is_json(const char *text, size_t size)
 {
-	size_t i;
+	size_t i = size >= 3 && memcmp(text, "---", 3) == 0 ? 3 : 0;
 
-	for (i = 0; i < size && strchr(" \t\r\n", text[i]) != NULL && text[i] != '\0'; i++)
+	for (; i < size && strchr(" \t\r\n", text[i]) != NULL && text[i] != '\0'; i++)
 		;
 	return i < size && text[i] == '{';
 }
