@@ -14,12 +14,6 @@
 
 #include <arpa/inet.h>
 
-static const char *
-or_empty(const char *s)
-{
-	return s != NULL ? s : "";
-}
-
 /*
  * The port of the slice that a Service port means: by name, as the endpoint controller writes them; slices written by hand
  * may name the target port or give only its number. 0: none. host order.
@@ -32,7 +26,7 @@ slice_port(const struct ps_slice_spec *slice, const struct ps_service_spec_port 
 	for (i = 0; i < slice->ports.length; i++) {
 		const struct ps_slice_port *p = &slice->ports.item[i];
 
-		if (p->protocol.v == port->protocol.v && strcmp(or_empty(p->name.s), or_empty(port->name.s)) == 0) {
+		if (p->protocol.v == port->protocol.v && strcmp(ps_or_empty(p->name.s), ps_or_empty(port->name.s)) == 0) {
 			if (p->port.v != 0)
 				return (uint16_t)p->port.v;
 			return port->target_port.number != 0 ? port->target_port.number : (uint16_t)port->port.v;

@@ -33,6 +33,14 @@ struct backend {
 	uint32_t endpoints;
 };
 
+#define PS_GATEWAY_GROUP "gateway.networking.k8s.io"
+
+static inline const char *
+ps_or_empty(const char *s)
+{
+	return s != NULL ? s : "";
+}
+
 struct service_listener {
 	struct ps_model_listener model;
 	struct ps_model_service *service; /* NULL: reject */
@@ -216,13 +224,34 @@ uint32_t ps_backend_rotation(const struct backend *backend, bool local_only, boo
 /* Endpoints of all ports and services of an entry, from its slices. */
 void ps_service_endpoints(struct ps_resolver *r, struct service_entry *e);
 /* Programmed and EndpointsReady; Conflicted, which the assembly knows. */
+/* Everything of a Service but its endpoints: settings, addresses, listeners, warnings. */
+void ps_service_configure(struct ps_resolver *r, struct service_entry *e);
+/* Do the addresses that it has taken from the pool suit its new specification? */
+bool ps_service_keeps_pool_addresses(const struct ps_resolver *r, const struct ps_service_spec *spec,
+				     const struct service_entry *e);
 void ps_service_conditions(struct ps_resolver *r, struct service_entry *e);
 void ps_service_conflict_condition(struct ps_resolver *r, struct service_entry *e);
 void ps_service_entry_free(struct service_entry *e);
 
+/* ---- slices.c ---- */
+
+void ps_resolve_slice(struct ps_resolver *r, const struct ps_object *slice);
+/* where: ps_name_key of a slice that is gone. */
+void ps_forget_slice(struct ps_resolver *r, uint64_t where);
+void ps_resolve_all_slices(struct ps_resolver *r);
+/* Shows them in the model. */
+void ps_list_slices(struct ps_resolver *r);
+
 /* gateways.c and routes.c */
 void ps_routes_attach(struct ps_resolver *r, struct gateway_pass *pass, const struct gateway_pass *before);
 void ps_gateway_conditions(struct ps_resolver *r, struct gateway_entry *g);
+
+/* ---- gateway_listeners.c ---- */
+
+/* Protocol, kinds, conflicts, references of one listener. before: the Gateway as it was resolved last, or NULL. */
+void ps_gateway_check_listener(struct ps_resolver *r, struct gateway_entry *g, const struct gateway_entry *before, uint32_t i);
+/* Programmed, which depends on who won the address and port; Accepted turns False when somebody else has them all. */
+void ps_gateway_listener_conditions(struct ps_resolver *r, struct gateway_entry *g, const struct gateway_entry *before);
 void ps_gateway_pass_free(struct gateway_pass *pass);
 
 #endif

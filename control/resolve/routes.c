@@ -12,8 +12,6 @@
 #include "control/resolve/internal.h"
 #include "dataplane/api/digest.h"
 
-#define GROUP "gateway.networking.k8s.io"
-
 static const char *
 or_else(const struct ps_text *t, const char *standard)
 {
@@ -59,7 +57,7 @@ check_backend(const struct ps_resolver *r, const struct ps_object *route, const 
 		refuse(c, "InvalidKind", "backendRef %s is of kind %s, expected Service", name, kind);
 		return;
 	}
-	if (!ps_grant_permits(r->set, GROUP, ps_kind_name(route->kind), route->ns, "", "Service", ns, name)) {
+	if (!ps_grant_permits(r->set, PS_GATEWAY_GROUP, ps_kind_name(route->kind), route->ns, "", "Service", ns, name)) {
 		refuse(c, "RefNotPermitted", "no ReferenceGrant in namespace %s lets %ss of %s use Service %s", ns,
 			ps_kind_name(route->kind), route->ns, name);
 		return;
@@ -92,7 +90,7 @@ check_backend(const struct ps_resolver *r, const struct ps_object *route, const 
 static bool
 names_gateway(const struct ps_parent_ref *ref)
 {
-	return strcmp(or_else(&ref->group, GROUP), GROUP) == 0 && strcmp(or_else(&ref->kind, "Gateway"), "Gateway") == 0;
+	return strcmp(or_else(&ref->group, PS_GATEWAY_GROUP), PS_GATEWAY_GROUP) == 0 && strcmp(or_else(&ref->kind, "Gateway"), "Gateway") == 0;
 }
 
 /* Kubernetes labels every namespace with its name. */

@@ -7,8 +7,6 @@
 
 #include "control/resolve/internal.h"
 
-#define GROUP "gateway.networking.k8s.io"
-
 static json_t *
 time_json(int64_t seconds)
 {
@@ -53,7 +51,7 @@ gateway_json(const struct ps_gateway_status *s)
 		json_t *kinds = json_array();
 
 		for (j = 0; j < l->kinds; j++)
-			json_array_append_new(kinds, json_pack("{s:s, s:s}", "group", GROUP, "kind", l->kind[j]));
+			json_array_append_new(kinds, json_pack("{s:s, s:s}", "group", PS_GATEWAY_GROUP, "kind", l->kind[j]));
 		json_array_append_new(listeners,
 			json_pack("{s:s, s:o, s:i, s:o}", "name", l->spec->name.s != NULL ? l->spec->name.s : "", "supportedKinds",
 				kinds, "attachedRoutes", (int)l->attached_routes, "conditions",
@@ -66,7 +64,7 @@ gateway_json(const struct ps_gateway_status *s)
 static json_t *
 parent_ref_json(const struct ps_parent_status *p)
 {
-	json_t *ref = json_pack("{s:s, s:s, s:s, s:s}", "group", GROUP, "kind", "Gateway", "namespace", p->gateway->ns, "name",
+	json_t *ref = json_pack("{s:s, s:s, s:s, s:s}", "group", PS_GATEWAY_GROUP, "kind", "Gateway", "namespace", p->gateway->ns, "name",
 		p->gateway->name);
 
 	if (p->ref->section_name.s != NULL)
